@@ -1,0 +1,68 @@
+"""Hyperparameters from a command line: `--k v`, `--k=v`, `-k v`, Hydra's `a.b=c`. Values keep their type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from kwrap.records import Param, ParamValue
+
+_NAME = re.compile(r"[A-Za-z_][\w.\-/]*\Z")
+_NEGATIVE_NUMBER = re.compile(r"-\.?\d")
+_INTEGER = re.compile(r"[+-]?\d+\Z")
+_TRUE, _FALSE = ("true", "True"), ("false", "False")
+
+
+def from_argv(argv: Sequence[str]) -> dict[str, Param]:
+    """Parameters in a command's words; the program's own name and positional words are none.
+
+    An option that is followed by another option, or by nothing, is a flag: true. Of one given twice the last counts.
+    """
+    found: dict[str, Param] = {}
+    words = list(argv[1:])
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            continue
+        if word.startswith("-") and len(word) > 1 and not _NEGATIVE_NUMBER.match(word):
+            name, equals, value = word.lstrip("-").partition("=")
+            if not equals and words and _is_value(words[0]):
+                value, equals = words.pop(0), "="
+        else:
+            name, equals, value = word.lstrip("+").partition("=")
+            if not equals:
+                continue
+        if _NAME.match(name):
+            found[name] = Param(value=typed(value) if equals else True)
+    return found
+
+
+def from_options(pairs: Mapping[str, object]) -> dict[str, Param]:
+    """Parameters given to kwrap itself: texts are read as on a command line, what kwrap.yaml typed is kept."""
+    return {
+        name: Param(value=typed(value) if isinstance(value, str) else _plain(value), source="option")
+        for name, value in pairs.items()
+    }
+
+
+def typed(text: str) -> ParamValue:
+    """The text as the integer, float or truth value it spells; otherwise itself."""
+    if _INTEGER.match(text):
+        return int(text) if len(text) < 19 else text
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    try:
+        return float(text) if "_" not in text and text.strip() == text else text
+    except ValueError:
+        return text
+
+
+def _is_value(word: str) -> bool:
+    """Whether the word after an option is its value: not an option itself, and not `name=value`."""
+    return not word.startswith("-") or word == "-" or bool(_NEGATIVE_NUMBER.match(word))
+
+
+def _plain(value: object) -> ParamValue:
+    if value is None or isinstance(value, (str, int, float, bool, list, dict)):
+        return value
+    return str(value)

@@ -1,0 +1,238 @@
+"""`kwrap run [options] -- COMMAND`: everything before the child starts, and the word of how it ended.
+
+On the path to the child's start: nothing heavier than `json` is imported before the child runs. The recorder's modules
+are imported in the recorder's own process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from kwrap import config, ids, processes
+from kwrap.capture import redaction
+from kwrap.errors import KwrapError, UsageError
+from kwrap.repository import preflight
+from kwrap.rundir import Journal, RunDirectory, index_file, state_directory, store_directory
+from kwrap.supervisor import child
+from kwrap.supervisor.supervise import Ended, Task, supervise
+
+
+def main(arguments: list[str]) -> int:
+    """Run it; returns the exit status, or dies of the signal that the command died of."""
+    if arguments and arguments[0] in ("--help", "-h"):
+        from kwrap.cli.help import render_run_help
+
+        print(render_run_help())
+        return 0
+    settings = config.load(arguments, os.environ, os.getcwd())
+    if settings.dry_run:
+        from kwrap.cli.dry_run import dry_run
+
+        return dry_run(settings)
+    if not settings.argv:
+        raise UsageError(
+            "no command to run", hint="kwrap run [options] -- COMMAND …, e.g. kwrap run -- python train.py"
+        )
+    program = child.find_program(settings.argv[0], os.environ.get("PATH"))
+    check(settings)
+    return _run(settings, program)
+
+
+def check(settings: config.Settings) -> None:
+    """What can be told to be wrong before anything is started. Raises KwrapError."""
+    if settings.metrics:
+        from kwrap.metrics.extractor import Extractor
+
+        Extractor(patterns=settings.metrics)
+    if not settings.offline:
+        preflight.check(settings.repository)
+
+
+def excluded_directories(settings: config.Settings) -> list[str]:
+    """Directories below the project that are kwrap's own."""
+    return [settings.repository, state_directory()]
+
+
+def _run(settings: config.Settings, program: str) -> int:
+    say = _Speaker(settings)
+    experiment_id = ids.new_experiment_id(time.time_ns())
+    run_directory, journal = _begin(settings, program, experiment_id, say)
+    if journal is not None and settings.snapshot:
+        _snapshot(settings, journal, say)
+    task = Task(
+        argv=settings.argv,
+        program=program,
+        environment={**os.environ, "KWRAP_EXPERIMENT": experiment_id},
+        pty=settings.pty,
+        unbuffer=settings.unbuffer,
+        grace_s=settings.grace,
+        run_directory=run_directory,
+        journal=journal,
+        record=_recorder(run_directory) if run_directory else None,
+        say=say.warn,
+    )
+    ended = supervise(task)
+    if ended.cannot_start is not None:
+        raise _cannot_execute(program, run_directory, ended.cannot_start)
+    if run_directory is not None and settings.wait:
+        _wait(run_directory, ended, say)
+    say.ended(experiment_id, ended, run_directory)
+    if ended.exit.signal is not None:
+        from kwrap.supervisor.signals import die_of
+
+        die_of(ended.exit.signal)
+        return 128 + ended.exit.signal
+    return ended.exit.status or 0
+
+
+def _begin(
+    settings: config.Settings, program: str, experiment_id: str, say: _Speaker
+) -> tuple[RunDirectory | None, Journal | None]:
+    """The run directory with its first entry; None when it cannot be written: the command runs unrecorded."""
+    run_id = ids.run_id(0, 1)
+    try:
+        run_directory = RunDirectory.create(experiment_id, run_id)
+        journal = Journal(run_directory.journal)
+        supervisor = processes.identity(os.getpid())
+        journal.append(
+            "created",
+            experiment=experiment_id,
+            run=run_id,
+            wall_ns=time.time_ns(),
+            monotonic_ns=time.monotonic_ns(),
+            argv=redaction.argv(settings.argv),
+            program=program,
+            working_directory=os.getcwd(),
+            project_directory=settings.project_directory,
+            repository=settings.repository,
+            user=_user(),
+            host=os.uname().nodename,
+            supervisor=supervisor,
+            write_id=ids.new_write_id(),
+            environment=_recorded_environment(),
+            excluded=excluded_directories(settings),
+            name=settings.name,
+            tags=settings.tags,
+            note=settings.note,
+            params=settings.params,
+            metrics=settings.metrics,
+            auto_metrics=settings.auto_metrics,
+            primary=settings.primary,
+            goal=settings.goal,
+            watch=settings.watch,
+            offline=settings.offline,
+        )
+    except OSError as error:
+        say.warn(f"nothing can be recorded: {error.strerror}: {error.filename or state_directory()}")
+        return None, None
+    return run_directory, journal
+
+
+def _snapshot(settings: config.Settings, journal: Journal, say: _Speaker) -> None:
+    from kwrap.capture import source
+    from kwrap.supervisor import snapshot
+
+    project = os.fsencode(settings.project_directory)
+    try:
+        selection = source.select(
+            project,
+            max_file_bytes=int(settings.max_file_size * 1e6),
+            max_total_bytes=int(settings.max_snapshot_size * 1e6),
+            excluded=[os.fsencode(path) for path in excluded_directories(settings)],
+        )
+        taken = snapshot.take(selection, project, store_directory(), index_file(project))
+        left_out = [[_printable(file.path), file.size_bytes, file.reason] for file in taken.left_out]
+        journal.append(
+            "snapshot",
+            tree=taken.tree,
+            content_sha256=taken.content_sha256,
+            files=taken.files,
+            size_bytes=taken.size_bytes,
+            packs=taken.packs,
+            blobs=taken.blobs,
+            left_out=left_out[:1000],
+            left_out_count=len(left_out),
+        )
+    except (OSError, KwrapError) as error:
+        say.warn(f"the code is not kept: {error}")
+
+
+def _recorder(run_directory: RunDirectory) -> Callable[[int, Callable[[], None]], None]:
+    def record(wake: int, take_over: Callable[[], None]) -> None:
+        from kwrap.recorder.process import main as recorder_main
+
+        recorder_main(run_directory, wake, take_over)
+
+    return record
+
+
+def _wait(run_directory: RunDirectory, ended: Ended, say: _Speaker) -> None:
+    from kwrap.supervisor.waiting import wait_for_recorder
+
+    wait_for_recorder(ended.recorder_pid, _recorder(run_directory), say.progress)
+
+
+def _cannot_execute(program: str, run_directory: RunDirectory | None, number: int) -> child.CannotStart:
+    """The system refused to execute the file: nothing ran, so nothing is recorded."""
+    import errno
+    import shutil
+
+    if run_directory is not None:
+        shutil.rmtree(os.path.dirname(run_directory.path), ignore_errors=True)
+    missing = number == errno.ENOENT
+    reason = "its interpreter (the first line, after #!) does not exist" if missing else os.strerror(number)
+    return child.CannotStart(f"'{program}' cannot be executed: {reason}", exit_status=127 if missing else 126)
+
+
+def _user() -> str | None:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return os.environ.get("USER")
+
+
+def _recorded_environment() -> dict[str, str]:
+    from kwrap.capture import environment
+
+    return environment.capture(os.environ)
+
+
+def _printable(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
+
+
+class _Speaker:
+    """kwrap's own words, on stderr: few, one line each."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        self._quiet = settings.quiet
+        self._interactive = os.isatty(2)
+
+    def warn(self, message: str) -> None:
+        self._line(message)
+
+    def progress(self, message: str) -> None:
+        if not self._quiet:
+            self._line(message)
+
+    def ended(self, experiment_id: str, ended: Ended, run_directory: RunDirectory | None) -> None:
+        """The last line: the id to ask for, and what is still to be sent."""
+        if run_directory is None:
+            return
+        name = ids.short(experiment_id)
+        if ended.lost_bytes:
+            self._line(f"{ended.lost_bytes:,} bytes of output are not in the record: the disk was full")
+        if os.path.exists(run_directory.path):
+            self.progress(f"{name} is recorded on this machine and not yet in the repository: kwrap sync")
+        else:
+            self.progress(f"recorded as {name}: kwrap show {name}")
+
+    def _line(self, message: str) -> None:
+        try:
+            os.write(2, f"kwrap: {message}\n".encode("utf-8", "replace"))
+        except OSError:
+            pass

@@ -1,0 +1,243 @@
+"""Which weight files appear or change under the project while the child runs, and when they are at rest.
+
+Owns the finding and the settling; copies nothing. Files that belong together are one set: the files of a directory
+whose name carries a number (`checkpoint-500/`), or those that share a directory and a stem (`best.pt`, `best.json`).
+What was there before the child is no checkpoint until it changes: its times tell, so no list is made at the start.
+watchdog's thread only puts paths into a queue; everything else runs on the recorder's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from kwrap.capture.ignore import IgnoreFile
+from kwrap.capture.junk import is_junk_directory
+
+SUFFIXES = frozenset(
+    {
+        *(".bin", ".cbm", ".ckpt", ".gguf", ".h5", ".joblib", ".keras", ".model", ".msgpack", ".npy", ".npz"),
+        *(".onnx", ".params", ".pkl", ".pt", ".pth", ".safetensors", ".ubj"),
+    }
+)
+# A file closed by its writer rests after the first time without a change, any other after the second.
+_CLOSED_REST_S, _OPEN_REST_S = 0.2, 2.0
+# Files changed at most this long before the child's start may still be its own: clocks of file systems are coarse.
+_CLOCK_GRAIN_NS = 20_000_000
+_NUMBERED = re.compile(r"\d")
+_QUEUE_EVENTS = 100_000
+
+
+class Seen(NamedTuple):
+    """A file as it was found: enough to notice that it changed."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+    mode: int
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        return self.size_bytes, self.modified_ns, self.inode
+
+
+class WeightSet(NamedTuple):
+    """Files that settled together; `at_ns` is the wall time of the last change among them."""
+
+    key: str
+    files: tuple[Seen, ...]
+    at_ns: int
+
+
+class _Candidate:
+    def __init__(self, seen: Seen, now_s: float) -> None:
+        self.seen = seen
+        self.unchanged_since_s = now_s
+        self.closed = False
+
+
+class CheckpointWatch:
+    """Finds settled sets of weight files. `recorded` says which versions the repository's record has already."""
+
+    def __init__(self, project: str, patterns: Sequence[str], excluded: Sequence[str], started_ns: int) -> None:
+        self._project = project
+        self._patterns = IgnoreFile("\n".join(patterns).encode()) if patterns else None
+        self._excluded = tuple(os.path.realpath(path) for path in excluded)
+        self._started_ns = started_ns - _CLOCK_GRAIN_NS
+        self._candidates: dict[str, _Candidate] = {}
+        self._recorded: dict[str, tuple[int, int, int]] = {}
+        self._events: queue.Queue[tuple[str, bool]] = queue.Queue(_QUEUE_EVENTS)
+        self._observer: Any = None
+        self._overflowed = False
+
+    def start(self) -> None:
+        """Watch from now on, and look once at what came before. Raises OSError where the system cannot watch."""
+        from watchdog.observers import Observer
+
+        observer = Observer()
+        observer.name = "kwrap-watch"
+        handler: Any = _Handler(self._notice)
+        observer.schedule(handler, self._project, recursive=True)
+        observer.start()
+        self._observer = observer
+        self._overflowed = True  # a first scan finds what was written before the watch stood
+
+    def stop(self) -> None:
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join(5.0)
+            self._observer = None
+
+    def mark_recorded(self, path: str, version: tuple[int, int, int]) -> None:
+        """This version of a file is a checkpoint already."""
+        self._recorded[path] = version
+
+    def settled(self, now_s: float, *, final: bool = False) -> list[WeightSet]:
+        """Sets at rest now, oldest first. `final`: the child is gone, so every file is at rest."""
+        self._take_events(now_s)
+        if final or self._overflowed:
+            self._overflowed = False
+            for path in self._walk(self._project):
+                self._look(path, now_s)
+        self._look_again(now_s)
+        return sorted(self._resting(now_s, final), key=lambda found: found.at_ns)
+
+    @property
+    def busy(self) -> bool:
+        """Whether files are known that are not at rest yet."""
+        return bool(self._candidates)
+
+    def _notice(self, path: str, closed: bool) -> None:
+        """On watchdog's thread."""
+        try:
+            self._events.put_nowait((path, closed))
+        except queue.Full:
+            self._overflowed = True
+
+    def _take_events(self, now_s: float) -> None:
+        closed: dict[str, bool] = {}
+        while True:
+            try:
+                path, was_closed = self._events.get_nowait()
+            except queue.Empty:
+                break
+            closed[path] = closed.get(path, False) or was_closed
+        for path, was_closed in closed.items():
+            paths = self._walk(path) if os.path.isdir(path) and not os.path.islink(path) else [path]
+            for one in paths:
+                self._look(one, now_s)
+                if was_closed and one in self._candidates:
+                    self._candidates[one].closed = True
+
+    def _look(self, path: str, now_s: float) -> None:
+        """Take a file's state; it becomes a candidate when it is a weight file that changed during the run."""
+        if not self._is_wanted(path):
+            return
+        seen = _stat(path)
+        if seen is None or max(seen.modified_ns, seen.changed_ns) < self._started_ns:
+            self._candidates.pop(path, None)
+            return
+        if self._recorded.get(path) == seen.version or not seen.size_bytes:
+            self._candidates.pop(path, None)
+            return
+        candidate = self._candidates.get(path)
+        if candidate is None or candidate.seen.version != seen.version:
+            self._candidates[path] = _Candidate(seen, now_s)
+
+    def _look_again(self, now_s: float) -> None:
+        for path in list(self._candidates):
+            self._look(path, now_s)
+
+    def _resting(self, now_s: float, final: bool) -> Iterator[WeightSet]:
+        sets: dict[str, list[_Candidate]] = {}
+        for candidate in self._candidates.values():
+            sets.setdefault(_key(candidate.seen.path), []).append(candidate)
+        for key, members in sets.items():
+            if final or all(_rests(member, now_s) for member in members):
+                files = tuple(sorted(member.seen for member in members))
+                files += tuple(self._companions(key, {seen.path for seen in files}))
+                yield WeightSet(key, files, max(seen.modified_ns for seen in files))
+                for member in members:
+                    del self._candidates[member.seen.path]
+
+    def _companions(self, key: str, known: set[str]) -> Iterator[Seen]:
+        """The other files of a numbered directory: configurations, optimizer states, tokenizers."""
+        if not os.path.isdir(key):
+            return
+        for name in sorted(os.listdir(key)):
+            seen = _stat(os.path.join(key, name))
+            if seen is not None and seen.path not in known:
+                yield seen
+
+    def _is_wanted(self, path: str) -> bool:
+        if not path.startswith(self._project + os.sep) or self._is_excluded(path):
+            return False
+        if os.path.splitext(path)[1].lower() in SUFFIXES:
+            return True
+        relative = os.fsencode(path[len(self._project) + 1 :])
+        return self._patterns is not None and bool(self._patterns.decide(relative, directory=False))
+
+    def _is_excluded(self, path: str) -> bool:
+        if any(path.startswith(directory + os.sep) for directory in self._excluded):
+            return True
+        parts = path[len(self._project) + 1 :].split(os.sep)[:-1]
+        return any(is_junk_directory(os.fsencode(part)) for part in parts)
+
+    def _walk(self, directory: str) -> Iterator[str]:
+        for place, directories, names in os.walk(directory):
+            directories[:] = [
+                name
+                for name in directories
+                if not is_junk_directory(os.fsencode(name)) and os.path.join(place, name) not in self._excluded
+            ]
+            for name in names:
+                yield os.path.join(place, name)
+
+
+class _Handler:
+    """What watchdog calls: it dispatches every event of the tree, on its own thread."""
+
+    def __init__(self, notice: Any) -> None:
+        self._notice = notice
+
+    def dispatch(self, event: Any) -> None:
+        if event.event_type in ("created", "modified", "closed"):
+            self._notice(os.fsdecode(event.src_path), event.event_type == "closed")
+        elif event.event_type == "moved":
+            self._notice(os.fsdecode(event.dest_path), True)
+
+
+def _rests(candidate: _Candidate, now_s: float) -> bool:
+    rest_s = _CLOSED_REST_S if candidate.closed else _OPEN_REST_S
+    return now_s - candidate.unchanged_since_s >= rest_s
+
+
+def _key(path: str) -> str:
+    directory = os.path.dirname(path)
+    if _NUMBERED.search(os.path.basename(directory)):
+        return directory
+    return os.path.join(directory, os.path.splitext(os.path.basename(path))[0]) + ".*"
+
+
+def _stat(path: str) -> Seen | None:
+    """None unless it is a regular file; symlinks are not followed, their target is found by itself."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return Seen(
+        path,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+        found.st_ino,
+        stat.S_IMODE(found.st_mode),
+    )

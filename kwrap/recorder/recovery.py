@@ -1,0 +1,93 @@
+"""Finishing what was left behind: run directories of this machine whose processes are gone.
+
+The normal path, not the exception: every `kwrap run` and `kwrap ls` looks, for a bounded time. A run directory whose
+supervisor or child still lives, or that another process is completing, is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kwrap import processes
+from kwrap.recorder.session import record
+from kwrap.rundir import RunDirectory, all_run_directories
+
+# Younger run directories are most likely about to be recorded by their own process.
+_YOUNG_S = 5.0
+_EMPTY_S = 60.0
+
+
+class Found(NamedTuple):
+    """One run directory, and what became of it: `running`, `unattended`, `busy`, `offline`, `completed` or `pending`.
+
+    `unattended`: the command runs on, without kwrap. `pending`: the repository does not take it yet.
+    """
+
+    experiment: str
+    run: str
+    state: str
+    repository: str
+
+
+def recover(*, limit_s: float | None = None, offline: bool = False, young: bool = True) -> Sequence[Found]:
+    """Complete what can be completed. `offline`: also what was recorded offline on purpose (`kwrap sync`)."""
+    deadline_s = None if limit_s is None else time.monotonic() + limit_s
+    found = []
+    for run_directory in all_run_directories():
+        if deadline_s is not None and time.monotonic() > deadline_s:
+            break
+        age_s = _age_s(run_directory)
+        if age_s is None or (age_s < _YOUNG_S and not young):
+            continue
+        looked = _look(run_directory, age_s, offline)
+        if looked is not None:
+            found.append(looked)
+    return found
+
+
+def standing(run_directory: RunDirectory) -> tuple[str, Mapping[str, Mapping[str, Any]]]:
+    """How a run directory stands now (see `Found`; `pending`: nobody is at it), with its journal."""
+    events = run_directory.events()
+    created, spawned = events.get("created"), events.get("spawned")
+    if created is None:
+        return "empty", events
+    if processes.is_alive(processes.Identity(*created["supervisor"])):
+        return "running", events
+    if spawned and "exited" not in events:
+        child = processes.Identity(spawned["pid"], spawned["start_ticks"], spawned["boot_id"])
+        if processes.is_alive(child):
+            return "unattended", events
+    return "pending", events
+
+
+def _look(run_directory: RunDirectory, age_s: float, offline: bool) -> Found | None:
+    state, events = standing(run_directory)
+    if state == "empty":
+        if age_s > _EMPTY_S:
+            shutil.rmtree(run_directory.path, ignore_errors=True)
+        return None
+    created = events["created"]
+    if state == "pending":
+        state = _complete(run_directory, offline or not created["offline"])
+    return Found(created["experiment"], created["run"], state, created["repository"])
+
+
+def _complete(run_directory: RunDirectory, wanted: bool) -> str:
+    if not wanted:
+        return "offline"
+    try:
+        recorded = record(run_directory, None, None)
+    except OSError:
+        return "pending"
+    return "busy" if recorded is None else "completed" if recorded else "pending"
+
+
+def _age_s(run_directory: RunDirectory) -> float | None:
+    try:
+        return max(0.0, time.time() - os.stat(run_directory.path).st_mtime)
+    except OSError:
+        return None

@@ -1,0 +1,156 @@
+"""Checkpoints on their way: pinned in the run directory, journaled, stored in the repository, let go.
+
+A file is pinned by a hard link where the file system allows, else by a copy; from then on the trainer may rotate,
+delete or rename it. The recorder's journal knows every pinned set, so that one that was not stored is stored later.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from typing import Any
+
+from kwrap.errors import Damaged
+from kwrap.ids import new_write_id
+from kwrap.recorder.checkpoints import WeightSet
+from kwrap.recorder.known import Known
+from kwrap.records import Checkpoint, CheckpointFile, PrimaryMetric
+from kwrap.repository import trees
+from kwrap.repository.content import Content
+from kwrap.rundir import Journal, RunDirectory, read_journal
+
+
+class Spool:
+    """The pinned checkpoints of one run. Events in recorder.jsonl: `pinned`, then `committed` or `dropped`.
+
+    One thread pins while another stores and lets go.
+    """
+
+    def __init__(self, run_directory: RunDirectory, journal: Journal, project: str) -> None:
+        self._directory = run_directory.spool
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._project = project
+        self.pinned: list[dict[str, Any]] = []
+        self.known_versions: dict[str, tuple[int, int, int]] = {}
+        self.next_sequence = 1
+        self.committed = 0
+        self.dropped = 0
+        self._replay(read_journal(run_directory.recorder_journal))
+
+    def pin(self, found: WeightSet, known: Known, t_s: float, created_at: str) -> dict[str, Any] | None:
+        """Pin a settled set. Returns its journal entry, or None when its files were gone before they could be held."""
+        place = os.path.join(self._directory, f"{self.next_sequence:06d}")
+        shutil.rmtree(place, ignore_errors=True)
+        os.makedirs(place, mode=0o700)
+        files = []
+        for number, seen in enumerate(found.files):
+            pin = os.path.join(place, str(number))
+            try:
+                _hold(seen.path, pin)
+            except FileNotFoundError:
+                continue
+            relative = os.path.relpath(seen.path, self._project)
+            files.append([os.fsencode(relative).hex(), seen.mode, seen.modified_ns, seen.inode, seen.size_bytes])
+            self.known_versions[seen.path] = seen.version
+        if not files:
+            return None
+        entry = {
+            "sequence": self.next_sequence,
+            "files": files,
+            "created_at": created_at,
+            "t_s": t_s,
+            "step": known.step,
+            "epoch": known.epoch,
+            "metrics": {name: repr(value) for name, value in known.metrics.items()},
+            "write_id": new_write_id(),
+        }
+        with self._lock:
+            self._journal.append("pinned", **entry)
+            self.pinned.append(entry)
+        self.next_sequence += 1
+        return entry
+
+    def store(
+        self, entry: dict[str, Any], content: Content, experiment: str, run: str, primary: PrimaryMetric | None
+    ) -> Checkpoint:
+        """Store a pinned set's bytes and its manifest; gives the record to be committed.
+
+        Raises Damaged when a file changed under its pin, StorageError when the repository does not take it.
+        """
+        entries, files = [], []
+        for number, (name_hex, mode, modified_ns, _, size_bytes) in enumerate(entry["files"]):
+            name, pin = bytes.fromhex(name_hex), self._pin(entry, number)
+            if _version(pin) != (size_bytes, modified_ns):
+                raise Damaged(f"{os.fsdecode(name)} changed before it was stored")
+            stored = content.store_file(pin, name, mode)
+            entries.append(stored)
+            files.append(
+                CheckpointFile(
+                    path=name.decode("utf-8", "backslashreplace"),
+                    size_bytes=stored.size_bytes,
+                    sha256=stored.sha256 or "",
+                    modified_ns=modified_ns,
+                )
+            )
+        return Checkpoint(
+            experiment=experiment,
+            run=run,
+            sequence=entry["sequence"],
+            created_at=entry["created_at"],
+            t_s=entry["t_s"],
+            tree=content.store_tree(trees.encode(entries)),
+            files=tuple(files),
+            size_bytes=sum(file.size_bytes for file in files),
+            step=entry["step"],
+            epoch=entry["epoch"],
+            metrics={name: float(value) for name, value in entry["metrics"].items()},
+            primary_metric=primary,
+            write_id=entry["write_id"],
+        )
+
+    def let_go(self, entry: dict[str, Any], event: str) -> None:
+        """The repository has it (`committed`), or it can never have it (`dropped`)."""
+        with self._lock:
+            self._journal.append(event, sequence=entry["sequence"])
+            self._count(event)
+            self.pinned.remove(entry)
+        shutil.rmtree(os.path.join(self._directory, f"{entry['sequence']:06d}"), ignore_errors=True)
+
+    def _pin(self, entry: dict[str, Any], number: int) -> str:
+        return os.path.join(self._directory, f"{entry['sequence']:06d}", str(number))
+
+    def _replay(self, events: list[dict[str, Any]]) -> None:
+        done = {event["sequence"] for event in events if event["event"] in ("committed", "dropped")}
+        for event in events:
+            if event["event"] == "pinned":
+                self.next_sequence = max(self.next_sequence, event["sequence"] + 1)
+                for name_hex, _, modified_ns, inode, size_bytes in event["files"]:
+                    path = os.path.join(self._project, os.fsdecode(bytes.fromhex(name_hex)))
+                    self.known_versions[path] = (size_bytes, modified_ns, inode)
+                if event["sequence"] not in done:
+                    self.pinned.append(event)
+            else:
+                self._count(event["event"])
+
+    def _count(self, event: str) -> None:
+        self.committed += event == "committed"
+        self.dropped += event == "dropped"
+
+
+def _hold(path: str, pin: str) -> None:
+    try:
+        os.link(path, pin, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copy2(path, pin, follow_symlinks=False)
+
+
+def _version(pin: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(pin)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

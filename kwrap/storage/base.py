@@ -1,0 +1,101 @@
+"""Storage: bytes under names. Trees, tars and JSON belong above it.
+
+Every kind of storage keeps the promises written here, and `tests/storage/test_contract.py` holds every kind to them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import BinaryIO, NamedTuple, Protocol
+
+# Letters, digits and signs that every file system and every bucket takes, and that no shell and no URL changes.
+# What is not finished may lie under tmp/ and is no object.
+_NAME = re.compile(r"(?!tmp(?:/|$))(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._=+@~,-]{1,255}(?:/(?!$)|$))+", re.ASCII)
+_LONGEST = 1024  # bytes; S3 and GCS allow no more
+
+
+class Stored(NamedTuple):
+    """One object, as a listing shows it. `modified_ns` is by the storage's own clock."""
+
+    name: str
+    size_bytes: int
+    modified_ns: int
+
+
+class Batch(Protocol):
+    """Writes that wait together. Whole or not at all one by one, and all of them durable once the block is left.
+
+    Until then they may be seen or not. A failed write is raised by a later one, or on leaving.
+    """
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        """Store an object; the data may be changed again on return."""
+
+    def __enter__(self) -> Batch: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Storage(Protocol):
+    """What every kind of storage can do. Each call may raise StorageError; names that are no names raise ValueError."""
+
+    url: str
+
+    def read(self, name: str) -> bytes:
+        """The whole object. Raises NotFound."""
+
+    def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """Bytes from offset; fewer than `length` where the object ends. Raises NotFound."""
+
+    def open(self, name: str) -> BinaryIO:
+        """A stream over the object, to be closed by the caller. Raises NotFound."""
+
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        """Store an object, in place of one of that name. Whole or not at all, and durable on return."""
+
+    def create(self, name: str, data: bytes) -> None:
+        """Store an object that must not exist yet: of several callers one wins, the others get AlreadyExists."""
+
+    def write_file(self, name: str, path: str | os.PathLike[str]) -> None:
+        """Store a local file's bytes, in bounded memory; as `write` otherwise."""
+
+    def write_stream(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Store what the chunks are together, in bounded memory. Nothing is stored when taking a chunk raises."""
+
+    def batch(self) -> Batch:
+        """Many writes, faster than one after the other."""
+
+    def size(self, name: str) -> int | None:
+        """The object's size in bytes; None when there is none."""
+
+    def list(self, prefix: str, after: str = "") -> Iterator[Stored]:
+        """Objects whose names begin with the prefix and sort after `after`, in the order of their names' bytes.
+
+        What was there throughout is listed once; what comes or goes meanwhile may be or not. Whatever lies there
+        under something that is no name is passed over.
+        """
+
+    def is_empty(self) -> bool:
+        """Whether nothing lies here: no object, and nothing foreign either."""
+
+    def delete(self, name: str) -> None:
+        """Remove an object. One that does not exist is no error."""
+
+
+def check_name(name: str) -> str:
+    """The name again, or ValueError.
+
+    A name is relative, `/`-separated, ASCII without blanks, without empty, `.` or `..` parts, and not below `tmp/`.
+    """
+    if not is_name(name):
+        raise ValueError(f"{name!r} is no name of an object")
+    return name
+
+
+def is_name(name: str) -> bool:
+    return len(name) <= _LONGEST and _NAME.fullmatch(name) is not None

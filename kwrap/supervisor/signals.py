@@ -1,0 +1,120 @@
+"""Signals that reach the supervisor: received as events, with the word whether the kernel (a terminal) sent them.
+
+They are blocked and read from a signalfd where there is one (Linux); elsewhere handlers write to a pipe, and every
+INT, QUIT and TSTP is taken to come from the terminal. A signal that was ignored when we started stays ignored (nohup).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import sys
+from typing import NamedTuple
+
+_FORWARDED = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGCONT")
+_OWN = ("SIGCHLD", "SIGWINCH")
+_SIGINFO = struct.Struct("<IiiI")
+_SIGINFO_BYTES = 128
+_SI_KERNEL = 0x80
+_SFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Received(NamedTuple):
+    """One signal, and whether the kernel sent it, as a terminal's ^C does, or a process."""
+
+    number: int
+    from_kernel: bool
+
+
+class Signals:
+    """Collects signals from its making until `close`; `descriptor` becomes readable when one has come."""
+
+    def __init__(self) -> None:
+        names = _FORWARDED + _OWN
+        wanted = {getattr(signal, name) for name in names if hasattr(signal, name)}
+        self._numbers = {number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN}
+        self.mask_before = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
+        self._handlers: dict[int, object] = {}
+        self._pipe_write: int | None = None
+        descriptor = _signalfd(self._numbers) if sys.platform == "linux" else None
+        if descriptor is not None:
+            signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
+            self.descriptor = descriptor
+        else:
+            self._install_handlers()
+
+    def receive(self) -> list[Received]:
+        """What has come since the last call; never waits."""
+        try:
+            data = os.read(self.descriptor, _SIGINFO_BYTES * 32)
+        except BlockingIOError:
+            return []
+        if self._pipe_write is not None:
+            return [Received(number, number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)) for number in data]
+        found = []
+        for start in range(0, len(data), _SIGINFO_BYTES):
+            number, _, code, _ = _SIGINFO.unpack_from(data, start)
+            found.append(Received(number, code == _SI_KERNEL))
+        return found
+
+    def close(self) -> None:
+        """Let signals act again as they did before, for us or for a process forked from us."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        if self._pipe_write is not None:
+            signal.set_wakeup_fd(-1)
+            os.close(self._pipe_write)
+        os.close(self.descriptor)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.mask_before)
+
+    def _install_handlers(self) -> None:
+        self.descriptor, self._pipe_write = os.pipe()
+        os.set_blocking(self.descriptor, False)
+        os.set_blocking(self._pipe_write, False)
+        signal.set_wakeup_fd(self._pipe_write, warn_on_full_buffer=False)
+        for number in self._numbers:
+            self._handlers[number] = signal.signal(number, lambda *_: None)
+
+
+def become_subreaper() -> bool:
+    """Have orphaned descendants handed to us, so that they can be waited for. Linux only."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    set_child_subreaper = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.prctl(set_child_subreaper, 1, 0, 0, 0) == 0)
+
+
+def die_of(number: int) -> None:
+    """End this process by a signal, so that its parent sees how the child ended; returns only if that fails."""
+    _no_core()
+    signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+
+
+def _no_core() -> None:
+    """The child may have dumped its core; a second one, of ours, would bury it."""
+    import resource
+
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    except (ValueError, OSError):
+        pass
+
+
+def _signalfd(numbers: set[int]) -> int | None:
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "signalfd"):
+        return None
+    mask = (ctypes.c_ulong * (1024 // (8 * ctypes.sizeof(ctypes.c_ulong))))()  # glibc's and musl's sigset_t: 1024 bits
+    for number in numbers:
+        bits = 8 * ctypes.sizeof(ctypes.c_ulong)
+        mask[(number - 1) // bits] |= 1 << ((number - 1) % bits)
+    descriptor = libc.signalfd(-1, mask, _SFD_NONBLOCK_CLOEXEC)
+    return descriptor if descriptor >= 0 else None
