@@ -12,9 +12,11 @@ from support import Kwrap
 
 
 @pytest.fixture
-def kwrap(tmp_path: Path) -> Kwrap:
+def kwrap(tmp_path: Path) -> Iterator[Kwrap]:
     """kwrap with a home, a state directory and a project of its own."""
-    return Kwrap(tmp_path)
+    made = Kwrap(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

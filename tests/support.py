@@ -52,6 +52,7 @@ class Kwrap:
             "TERM": "xterm",
         }
         (directory / "home").mkdir()
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def arguments(self, *words: str) -> list[str]:
         return [PYTHON, "-m", "kwrap", *words]
@@ -77,13 +78,25 @@ class Kwrap:
         more.setdefault("stdin", subprocess.DEVNULL)
         more.setdefault("stdout", subprocess.PIPE)
         more.setdefault("stderr", subprocess.PIPE)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.arguments("run", *options, "--", *command),
             cwd=self.project,
             env=self.environment,
             start_new_session=True,
             **more,
         )
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a test left behind."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     def json(self, *words: str) -> Any:
         """The data of a command's `--json`."""
@@ -104,10 +117,10 @@ class Kwrap:
         (found,) = self.states()
         return found
 
-    def output(self, state: State) -> bytes:
-        """All that the run printed, as the repository has it."""
+    def output(self, state: State, stream: int | None = None) -> bytes:
+        """What the run printed, on one stream or on both, as the repository has it."""
         chunks = self.repository.output(state.experiment.id, state.runs[0].run)
-        return b"".join(chunk.data for chunk in chunks)
+        return b"".join(chunk.data for chunk in chunks if stream in (None, chunk.stream))
 
     def run_directories(self) -> list[Path]:
         return sorted(self.state.glob("runs/*/*"))

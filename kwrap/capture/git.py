@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 
 from kwrap.records import Git
 
@@ -42,6 +41,8 @@ def _inside(directory: str) -> bool:
 
 def _git(directory: str, *arguments: str) -> str | None:
     """What git prints; None when it fails. It asks nobody for a password and takes no locks."""
+    import subprocess  # outside git nobody pays for it
+
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     try:
         answer = subprocess.run(

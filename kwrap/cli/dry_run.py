@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from kwrap.analysis.text import size
+from kwrap.analysis.table import format_size
 from kwrap.cli.result import envelope
 from kwrap.config import Settings
 from kwrap.preview import Preview, preview
@@ -39,7 +39,7 @@ def dry_run(settings: Settings) -> int:
 def _lines(found: Preview, *, verbose: bool) -> list[str]:
     regular = [file for file in found.files if file.kind != "directory"]
     lines = [
-        f"Nothing is started. Would keep {len(regular)} files of code ({size(found.size_bytes)}), "
+        f"Nothing is started. Would keep {len(regular)} files of code ({format_size(found.size_bytes)}), "
         f"{len(found.params)} parameters.",
         "",
         f"command      {' '.join(found.argv) or '(none given)'}",
@@ -58,12 +58,12 @@ def _lines(found: Preview, *, verbose: bool) -> list[str]:
         lines += [f"  {name:<{width}}  {param.value!r}  ({param.source})" for name, param in found.params.items()]
     lines += ["", "Files"]
     listed = regular if verbose else regular[:_LISTED]
-    lines += [f"  {size(file.size_bytes):>9}  {file.path}" for file in listed]
+    lines += [f"  {format_size(file.size_bytes):>9}  {file.path}" for file in listed]
     if len(listed) < len(regular):
         lines.append(f"  … and {len(regular) - len(listed)} more (--verbose lists all)")
     if found.left_out:
         lines += ["", "Left out"]
-        lines += [f"  {_size(file.size_bytes):>9}  {file.path}  ({file.reason})" for file in found.left_out]
+        lines += [f"  {format_size(file.size_bytes):>9}  {file.path}  ({file.reason})" for file in found.left_out]
     return lines
 
 
@@ -71,7 +71,3 @@ def _interpreter(found: Preview) -> str:
     if found.interpreter is None:
         return "none: the command is no Python"
     return f"{found.interpreter.executable} (Python {found.interpreter.version or 'of unknown version'})"
-
-
-def _size(size_bytes: int | None) -> str:
-    return "?" if size_bytes is None else size(size_bytes)

@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from kwrap.project.experiment import Checkpoint, Experiment
+from kwrap.project.checkpoint import Checkpoint
+from kwrap.project.experiment import Experiment
 from kwrap.project.project import ExperimentList, Experiments, Project
 
 __all__ = ["Checkpoint", "Experiment", "ExperimentList", "Experiments", "Project", "experiments"]

@@ -56,10 +56,15 @@ class WeightSet(NamedTuple):
 
 
 class _Candidate:
-    def __init__(self, seen: Seen, now_s: float) -> None:
+    """A file that is not known to be at rest. One that a scan found has rested since its last change."""
+
+    def __init__(self, seen: Seen) -> None:
         self.seen = seen
-        self.unchanged_since_s = now_s
         self.closed = False
+
+    def rests(self, now_ns: int) -> bool:
+        rest_s = _CLOSED_REST_S if self.closed else _OPEN_REST_S
+        return now_ns - self.seen.modified_ns >= rest_s * 1e9
 
 
 class CheckpointWatch:
@@ -98,15 +103,16 @@ class CheckpointWatch:
         """This version of a file is a checkpoint already."""
         self._recorded[path] = version
 
-    def settled(self, now_s: float, *, final: bool = False) -> list[WeightSet]:
-        """Sets at rest now, oldest first. `final`: the child is gone, so every file is at rest."""
-        self._take_events(now_s)
+    def settled(self, now_ns: int, *, final: bool = False) -> list[WeightSet]:
+        """Sets at rest at a wall time, in the order of their last changes. `final`: the child is gone, so all rest."""
+        self._take_events()
         if final or self._overflowed:
             self._overflowed = False
             for path in self._walk(self._project):
-                self._look(path, now_s)
-        self._look_again(now_s)
-        return sorted(self._resting(now_s, final), key=lambda found: found.at_ns)
+                self._look(path)
+        for path in list(self._candidates):
+            self._look(path)
+        return self._take_resting(now_ns, final)
 
     @property
     def busy(self) -> bool:
@@ -120,7 +126,7 @@ class CheckpointWatch:
         except queue.Full:
             self._overflowed = True
 
-    def _take_events(self, now_s: float) -> None:
+    def _take_events(self) -> None:
         closed: dict[str, bool] = {}
         while True:
             try:
@@ -131,11 +137,11 @@ class CheckpointWatch:
         for path, was_closed in closed.items():
             paths = self._walk(path) if os.path.isdir(path) and not os.path.islink(path) else [path]
             for one in paths:
-                self._look(one, now_s)
+                self._look(one)
                 if was_closed and one in self._candidates:
                     self._candidates[one].closed = True
 
-    def _look(self, path: str, now_s: float) -> None:
+    def _look(self, path: str) -> None:
         """Take a file's state; it becomes a candidate when it is a weight file that changed during the run."""
         if not self._is_wanted(path):
             return
@@ -148,23 +154,32 @@ class CheckpointWatch:
             return
         candidate = self._candidates.get(path)
         if candidate is None or candidate.seen.version != seen.version:
-            self._candidates[path] = _Candidate(seen, now_s)
+            self._candidates[path] = _Candidate(seen)
 
-    def _look_again(self, now_s: float) -> None:
-        for path in list(self._candidates):
-            self._look(path, now_s)
-
-    def _resting(self, now_s: float, final: bool) -> Iterator[WeightSet]:
+    def _take_resting(self, now_ns: int, final: bool) -> list[WeightSet]:
+        """What rests and is older than all that does not: so a checkpoint's number follows the order of writing."""
         sets: dict[str, list[_Candidate]] = {}
         for candidate in self._candidates.values():
             sets.setdefault(_key(candidate.seen.path), []).append(candidate)
+        resting, restless_ns = [], []
         for key, members in sets.items():
-            if final or all(_rests(member, now_s) for member in members):
-                files = tuple(sorted(member.seen for member in members))
-                files += tuple(self._companions(key, {seen.path for seen in files}))
-                yield WeightSet(key, files, max(seen.modified_ns for seen in files))
-                for member in members:
-                    del self._candidates[member.seen.path]
+            at_ns = max(member.seen.modified_ns for member in members)
+            if final or all(member.rests(now_ns) for member in members):
+                resting.append((at_ns, key))
+            else:
+                restless_ns.append(at_ns)
+        first_restless_ns = min(restless_ns, default=None)
+        return [
+            self._take(key, sets[key], at_ns)
+            for at_ns, key in sorted(resting)
+            if first_restless_ns is None or at_ns <= first_restless_ns
+        ]
+
+    def _take(self, key: str, members: list[_Candidate], at_ns: int) -> WeightSet:
+        for member in members:
+            del self._candidates[member.seen.path]
+        files = tuple(sorted(member.seen for member in members))
+        return WeightSet(key, files + tuple(self._companions(key, {seen.path for seen in files})), at_ns)
 
     def _companions(self, key: str, known: set[str]) -> Iterator[Seen]:
         """The other files of a numbered directory: configurations, optimizer states, tokenizers."""
@@ -211,11 +226,6 @@ class _Handler:
             self._notice(os.fsdecode(event.src_path), event.event_type == "closed")
         elif event.event_type == "moved":
             self._notice(os.fsdecode(event.dest_path), True)
-
-
-def _rests(candidate: _Candidate, now_s: float) -> bool:
-    rest_s = _CLOSED_REST_S if candidate.closed else _OPEN_REST_S
-    return now_s - candidate.unchanged_since_s >= rest_s
 
 
 def _key(path: str) -> str:

@@ -43,6 +43,12 @@ class OutputFollower:
         data = os.pread(self._output, end - self.position, self.position)
         return self._cut(records, data)
 
+    def skip(self) -> bool:
+        """Go to the end without reading. Returns whether it had moved on."""
+        end = os.fstat(self._output).st_size if self._open() and self._output is not None else 0
+        moved, self.position = end > self.position, max(end, self.position)
+        return moved
+
     def close(self) -> None:
         for descriptor in (self._output, self._index):
             if descriptor is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import traceback
 from collections.abc import Callable
 
 from kwrap.rundir import RunDirectory, all_run_directories
@@ -28,6 +27,8 @@ def main(run_directory: RunDirectory, wake: int, take_over: Callable[[], None]) 
             threading.Thread(target=_recover_others, name="kwrap-recover", daemon=True).start()
         recorded = record(run_directory, wake, take_over)
     except BaseException:
+        import traceback  # not before: every run would pay for it
+
         with open(os.path.join(run_directory.path, "recorder.log"), "a", encoding="utf-8") as log:
             traceback.print_exc(file=log)
         os._exit(_AGAIN)

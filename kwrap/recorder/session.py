@@ -35,7 +35,7 @@ from kwrap.rundir import Journal, RunDirectory
 # a line reaches us a moment after it was printed.
 _PRINTED_WITH_S = 0.1
 # The watch costs more than a short command: it begins when the child has lived so long. The last look finds the rest.
-_WATCH_AFTER_S = 0.5
+_WATCH_AFTER_S = 0.1
 _IDLE_LEAST_S, _IDLE_MOST_S = 0.05, 0.5
 
 
@@ -78,7 +78,7 @@ class Session:
         self._id, self._run = created["experiment"], created["run"]
         self._spawned = events.get("spawned", {})
         self._follower = OutputFollower(run_directory)
-        self._extractor = Extractor(patterns=created["metrics"], automatic=created["auto_metrics"])
+        self._extractor = _extractor(created)
         self._summary = Summary()
         self._known = KnownMetrics()
         self._segments = Segments(run_directory, self._id, self._run)
@@ -111,6 +111,8 @@ class Session:
         return moved
 
     def _follow(self) -> bool:
+        if self._extractor is None:
+            return self._follower.skip()
         pieces = self._follower.read()
         for piece in pieces:
             points = self._extractor.feed(piece.data, piece.offset, piece.stream)
@@ -144,7 +146,7 @@ class Session:
                 self._watch.start()
             except OSError:
                 self._warn("watch_failed")  # inotify has no more watches: the last look at the end finds the files
-        for found in self._watch.settled(time.monotonic()):
+        for found in self._watch.settled(time.time_ns()):
             self._pin(found)
 
     def _pin(self, found: WeightSet) -> None:
@@ -193,9 +195,10 @@ class Session:
             _release_terminal()
         while self._follow():
             pass
-        self._take(self._extractor.finish(), None)
+        if self._extractor is not None:
+            self._take(self._extractor.finish(), None)
         self._watch.stop()
-        for found in self._watch.settled(time.monotonic(), final=True):
+        for found in self._watch.settled(time.time_ns(), final=True):
             self._pin(found)
         repository = self._deposit.finish()
         try:
@@ -246,6 +249,13 @@ class Session:
         """Count something that went wrong on our side; from any thread."""
         with self._warn_lock:
             self._warnings[code] += 1
+
+
+def _extractor(created: dict[str, Any]) -> Extractor | None:
+    """None when no metric is wanted: the output is then not looked at."""
+    if not created["auto_metrics"] and not created["metrics"]:
+        return None
+    return Extractor(patterns=created["metrics"], automatic=created["auto_metrics"])
 
 
 def _release_terminal() -> None:

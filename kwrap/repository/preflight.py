@@ -18,7 +18,7 @@ def check(url: str) -> None:
     try:
         with open(marker, "rb") as file:
             _check_version(url, file.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         _check_new(url)
         return
     except OSError as error:

@@ -6,15 +6,15 @@ Every kind of storage keeps the promises written here, and `tests/storage/test_c
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Protocol
 
-# Letters, digits and signs that every file system and every bucket takes, and that no shell and no URL changes.
-# What is not finished may lie under tmp/ and is no object.
-_NAME = re.compile(r"(?!tmp(?:/|$))(?:(?!\.{1,2}(?:/|$))[A-Za-z0-9._=+@~,-]{1,255}(?:/(?!$)|$))+", re.ASCII)
-_LONGEST = 1024  # bytes; S3 and GCS allow no more
+# What every file system and every bucket takes, and no shell and no URL changes.
+_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=+@~,-/"
+_LONGEST = 1024  # bytes of a name; S3 and GCS allow no more
+_LONGEST_PART = 255  # bytes; file systems allow no more
+_RESERVED = "/tmp/"  # a storage may keep there what is not finished
 
 
 class Stored(NamedTuple):
@@ -98,4 +98,14 @@ def check_name(name: str) -> str:
 
 
 def is_name(name: str) -> bool:
-    return len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
+    path = f"/{name}/"
+    return (
+        len(name) <= _LONGEST
+        and name.isascii()
+        and not name.encode().translate(None, _CHARACTERS)
+        and not path.startswith(_RESERVED)
+        and "//" not in path
+        and "/./" not in path
+        and "/../" not in path
+        and (len(name) <= _LONGEST_PART or all(len(part) <= _LONGEST_PART for part in name.split("/")))
+    )

@@ -21,6 +21,9 @@ from collections.abc import Iterable
 from kwrap.rundir import INDEX_RECORD
 from kwrap.supervisor.stdio import PIPE_BYTES
 
+# A source that is read again within the first time, in pieces smaller than the second, is left to gather for the third:
+# hundreds of times fewer turns for a child that prints without pause. Its pipe takes 2 GB/s meanwhile.
+_BUSY_S, _SMALL_BYTES, _GATHER_S = 0.001, PIPE_BYTES // 4, 0.0005
 # Chunks that follow each other on one stream within this time share an index record.
 _INDEX_RESOLUTION_NS = 2_000_000
 
@@ -103,6 +106,7 @@ class Pump:
         self._streams = [_Stream(*source) for source in sources]
         self._buffer = memoryview(bytearray(PIPE_BYTES))
         self._log = log
+        self._moved_at_s = 0.0
         self.reading = True
         self.carried_bytes = 0
 
@@ -134,17 +138,24 @@ class Pump:
                 wanted.append((stream.source, select.POLLIN))
         return wanted
 
-    def step(self, ready: dict[int, int]) -> bool:
-        """Carry what can be carried without waiting. `ready` is what poll said. Returns whether anything moved."""
-        moved = False
+    def step(self, ready: dict[int, int]) -> None:
+        """Carry what can be carried without waiting. `ready` is what poll said."""
+        before = self.carried_bytes
         for stream in self._streams:
             if stream.pending and stream.sink in ready:
                 pending, stream.pending = memoryview(stream.pending), b""
                 stream.send(pending)
-                moved = True
             elif stream.source is not None and not stream.pending and stream.source in ready:
-                moved |= self._read(stream)
-        return moved
+                self._read(stream)
+        if self.carried_bytes > before:
+            self._gather(self.carried_bytes - before)
+
+    def _gather(self, moved_bytes: int) -> None:
+        now_s = time.monotonic()
+        if now_s - self._moved_at_s < _BUSY_S and moved_bytes < _SMALL_BYTES:
+            time.sleep(_GATHER_S)
+            now_s += _GATHER_S
+        self._moved_at_s = now_s
 
     def stop_logging(self) -> None:
         self._log = None
@@ -171,24 +182,23 @@ class Pump:
                 poll.register(descriptor, events)
             self.step(dict(poll.poll()))
 
-    def _read(self, stream: _Stream) -> bool:
+    def _read(self, stream: _Stream) -> None:
         assert stream.source is not None
         try:
             count = os.readv(stream.source, [self._buffer])
         except BlockingIOError:
-            return False
+            return
         except OSError:
             count = 0  # a pseudo-terminal whose last writer is gone answers EIO
         if not count:
             os.close(stream.source)
             stream.source = None
-            return True
+            return
         data = self._buffer[:count]
         self.carried_bytes += count
         if self._log is not None:
             self._log.append(data, stream.number)
         stream.send(data)
-        return True
 
 
 def _independent(descriptor: int) -> tuple[int, bool]:

@@ -91,7 +91,8 @@ def become_subreaper() -> bool:
 def die_of(number: int) -> None:
     """End this process by a signal, so that its parent sees how the child ended; returns only if that fails."""
     _no_core()
-    signal.signal(number, signal.SIG_DFL)
+    if number not in (signal.SIGKILL, signal.SIGSTOP):  # these are never anything else
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)
 

@@ -63,7 +63,7 @@ def test_files_that_share_a_numbered_directory_are_one_checkpoint(kwrap: Kwrap) 
 
 def test_a_trainer_that_rotates_its_files_cannot_take_them_away(kwrap: Kwrap) -> None:
     script = (
-        "import time\n"
+        "import time; time.sleep(0.7)\n"
         "for n in range(4):\n"
         "    open('model.pt', 'wb').write(b'%d' % n * 1000); time.sleep(0.7)\n"
         "import os; os.remove('model.pt')\n"

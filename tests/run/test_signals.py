@@ -103,13 +103,14 @@ def test_a_daemon_that_keeps_the_pipe_is_not_waited_for_and_not_broken(kwrap: Kw
     """Its later output is relayed to where ours went, and not recorded."""
     began = time.monotonic()
     output = kwrap.project.parent / "relayed"
-    with output.open("wb") as sink:
-        done = kwrap.run(child("daemonises.py", 4), stdout=sink)
+    errors = kwrap.project.parent / "errors"
+    with output.open("wb") as sink, errors.open("wb") as error_sink:
+        done = kwrap.run(child("daemonises.py", 4), stdout=sink, stderr=error_sink)
         assert done.returncode == 0
         assert time.monotonic() - began < 4
     (outcome,) = kwrap.state_of_only().outcomes
     assert any("daemonises.py" in line for line in outcome.left_running)
-    assert b"left running" in done.stderr
+    assert b"left running" in errors.read_bytes()
     wait_until(lambda: b"daemon 20\n" in output.read_bytes(), limit_s=20, what="the daemon's last line")
 
 

@@ -132,7 +132,7 @@ def test_the_suspend_key_stops_the_job_and_fg_takes_it_up_again(kwrap: Kwrap, te
     shell.send("\x1a")
     shell.expect("Stopped")
     shell.sendline("")
-    assert shell.expect(["tick", pexpect.TIMEOUT], timeout=1) == 1, "the command rests with its job"
+    assert shell.expect([r"tick \d", pexpect.TIMEOUT], timeout=1) == 1, "the command rests with its job"
     shell.sendline("fg")
     shell.expect("tick 59")
     shell.expect("ready> ")

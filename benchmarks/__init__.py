@@ -1,0 +1,1 @@
+"""Measurements of kwrap beside its peers; `python -m benchmarks.NAME`, results in `benchmarks/results/`."""

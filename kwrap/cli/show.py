@@ -1,0 +1,47 @@
+"""`kwrap show`: all about one experiment, or one of its checkpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kwrap.cli import result
+from kwrap.cli.options import DirectoryOption, JsonOption, RepositoryOption, VerboseOption, project_of, screen_of
+from kwrap.cli.render import as_errors, warn
+from kwrap.project import Checkpoint
+
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="An id, the beginning of one, a name or a tag; ID@3, ID@best: a checkpoint.")
+]
+
+
+def show(
+    context: typer.Context,
+    name: IdArgument,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="All packages, variables, files left out and checkpoints.")
+    ] = False,
+    json: JsonOption = False,
+    repository: RepositoryOption = None,
+    directory: DirectoryOption = None,
+    verbose: VerboseOption = 0,
+) -> int:
+    """Show an experiment or a checkpoint."""
+    screen = screen_of(context)
+    found = project_of(context, repository, directory).find(name)
+    experiment = found.experiment if isinstance(found, Checkpoint) else found
+    if json:
+        screen.out.write(result.envelope("show", found.to_json(), as_errors(experiment.problems)))
+        return 0
+    if isinstance(found, Checkpoint):
+        from kwrap.cli.render_checkpoint import print_checkpoint
+
+        print_checkpoint(screen, found)
+    else:
+        from kwrap.cli.render_experiment import print_experiment
+        from kwrap.project.measured import overview
+
+        print_experiment(screen, found, overview(found), everything=everything)
+    warn(screen, experiment.problems)
+    return 0

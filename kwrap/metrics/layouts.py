@@ -1,0 +1,195 @@
+"""Runs of lines that differ in their numbers alone: read once, then matched as they stand, thousands at a time.
+
+A layout is made from a line that `key_value` has read. It is an expression that matches only lines which would be read
+in the same way: the same bytes, a whole number where one was, a fraction where one was. So it changes what reading
+costs, and nothing of what is read. Knows nothing of streams or of what was printed before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice, repeat
+from operator import eq, methodcaller
+from typing import Any, NamedTuple, cast
+
+from kwrap.metrics.lines import Block
+from kwrap.metrics.numbers import COUNT_DIGITS
+from kwrap.metrics.reading import Reading, Value
+from kwrap.metrics.terminal import ESCAPE
+from kwrap.records import MetricPoint
+
+_COUNT = rb"[0-9]{1,%d}" % COUNT_DIGITS
+_WHOLE = rb"[-+]?[0-9]+"
+_FRACTION = rb"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)"
+_IS_FRACTION = re.compile(_FRACTION)
+# Other numbers on the line, a clock's or a counter's. Digits that follow a letter belong to a name.
+_OTHER_DIGITS = re.compile(rb"(?<![\w@])[0-9]{1,%d}(?![0-9])" % COUNT_DIGITS)
+
+_FEWEST_LINES, _MOST_LINES = 8, 4096
+_MOST_LAYOUTS = 4
+# After so many different lines of the same names, lines are taken to have no layout that comes again.
+_MOST_SEEN = 512
+_groups: Callable[[re.Match[bytes]], tuple[bytes, ...]] = methodcaller("groups")
+_end: Callable[[re.Match[bytes]], int] = methodcaller("end")
+
+
+Axes = tuple["int | None", "float | None"]
+Said = tuple["Axes | None", list[Value]]
+
+
+class Run(NamedTuple):
+    """The points of lines that follow each other, the axes of the last of them, and where the line after it begins."""
+
+    points: list[MetricPoint]
+    lines: int
+    axes: Axes
+    end: int
+
+
+def expression(line: bytes, reading: Reading) -> bytes | None:
+    """The layout of a line as the text of an expression; None where there is none that is safe."""
+    axes = [span for span in (reading.step_span, reading.epoch_span) if span]
+    values = [value.span for value in reading.values if value.span]
+    if not axes or len(values) < len(reading.values) or ESCAPE in line or (b"(" in line and b"=" in line):
+        return None
+    parts, end = [], 0
+    for start, after in sorted([*axes, *values]):
+        number = _like(line[start:after], (start, after) in axes)
+        if number is None:
+            return None
+        parts += [_between(line[end:start]), b"(" + number + b")"]
+        end = after
+    return b"".join([*parts, _between(line[end:]), rb"\n"])
+
+
+def _like(number: bytes, of_axis: bool) -> bytes | None:
+    """What a number in this place must look like."""
+    if number.lstrip(b"" if of_axis else b"+-").isdigit():
+        return _COUNT if of_axis else _WHOLE
+    return _FRACTION if _IS_FRACTION.fullmatch(number) else None
+
+
+def _between(text: bytes) -> bytes:
+    parts, end = [], 0
+    for digits in _OTHER_DIGITS.finditer(text):
+        parts += [re.escape(text[end : digits.start()]), _COUNT]
+        end = digits.end()
+    return b"".join([*parts, re.escape(text[end:])])
+
+
+class Layout:
+    """An expression with what its groups are. Only for lines that name a step or an epoch."""
+
+    def __init__(self, source: bytes, reading: Reading) -> None:
+        self._expression = re.compile(source)
+        spans = [value.span or (0, 0) for value in reading.values]
+        order = sorted([*spans, *(span for span in (reading.step_span, reading.epoch_span) if span)])
+        self._names = [value.name for value in reading.values]
+        self._kinds = [value.kind for value in reading.values]
+        self._values = [order.index(span) for span in spans]
+        self._step = None if reading.step_span is None else order.index(reading.step_span)
+        self._epoch = None if reading.epoch_span is None else order.index(reading.epoch_span)
+        self._ahead = _FEWEST_LINES
+
+    def run(self, block: Block, start: int, number: int, epoch: float | None, before: Said) -> Run | None:
+        """The lines of this layout from `start` on, without the last, which is left to be read and remembered.
+
+        None when there are fewer than two. It ends where two lines say the same. `before` is what the line before
+        said, `epoch` is the epoch where lines name none.
+        """
+        matches = self._matches(block.text, start)
+        if len(matches) < 2:
+            return None
+        columns = list(zip(*map(_groups, matches), strict=True))
+        steps = repeat(None) if self._step is None else map(int, columns[self._step])
+        epochs = repeat(epoch) if self._epoch is None else map(float, columns[self._epoch])
+        axes: list[Axes] = list(zip(islice(steps, len(matches)), epochs))  # noqa: B905
+        values = [list(map(float, columns[place])) for place in self._values]
+        lines = self._unlike(list(zip(axes, *values, strict=True)), before)
+        if lines < 1:
+            return None
+        ends = list(map(_end, islice(matches, lines)))
+        begins = [start + block.offset, *(end + block.offset for end in ends)]
+        after = [end + block.offset - 1 for end in ends]
+        where = (range(number, number + lines), begins, after)
+        series = [
+            _points(name, kind, series, axes, where)
+            for name, kind, series in zip(self._names, self._kinds, values, strict=True)
+        ]
+        points = list(series[0]) if len(series) == 1 else list(chain.from_iterable(zip(*series, strict=True)))
+        return Run(points, lines, axes[lines - 1], ends[-1])
+
+    def _unlike(self, rows: list[tuple[Any, ...]], before: Said) -> int:
+        """How many lines say something else than the one before and the one after. Looks further while all do."""
+        before_axes, said = before
+        again = rows[0] == (before_axes, *(value.value for value in said)) and self._names == [one.name for one in said]
+        same = list(map(eq, rows, islice(rows, 1, None)))
+        if not again and True not in same:
+            self._ahead = min(_MOST_LINES, 2 * self._ahead)
+            return len(rows) - 1
+        self._ahead = _FEWEST_LINES
+        return 0 if again else same.index(True)
+
+    def _matches(self, text: bytes, start: int) -> list[re.Match[bytes]]:
+        first = self._expression.match(text, start)
+        if first is None or self._expression.match(text, first.end()) is None:
+            return []
+        # A scanner's `match` goes on where the one before ended, and calls nothing of Python's in between.
+        following = iter(cast(Any, self._expression).scanner(text, start).match, None)
+        return list(islice(following, self._ahead))
+
+
+def _points(
+    name: str, kind: str, values: Iterable[float], axes: list[Axes], where: tuple[Iterable[int], ...]
+) -> Iterator[MetricPoint]:
+    steps, epochs = zip(*axes, strict=True)
+    numbers, begins, after = where
+    # `numbers` and `after` are one shorter than the others, and end them: the last line is not of the run.
+    fields = zip(repeat(name), values, steps, epochs, numbers, begins, after, repeat(None), repeat(kind))
+    return map(_new_point, repeat(MetricPoint), fields)
+
+
+# What MetricPoint(...) comes to, without the call of Python's in between.
+_new_point = cast(Callable[[type[MetricPoint], Iterable[Any]], MetricPoint], tuple.__new__)
+
+
+class Layouts:
+    """The layouts of one stream, the last used first, and what was seen on the way to them."""
+
+    def __init__(self) -> None:
+        self._layouts: list[Layout] = []
+        self._seen: dict[bytes, Layout | None] = {}
+        self._names: list[str] = []
+        self._alike = 0
+
+    def run(self, block: Block, start: int, number: int, epoch: float | None, before: Said) -> Run | None:
+        """As `Layout.run`, by the first layout that has two lines or more."""
+        for layout in self._layouts:
+            run = layout.run(block, start, number, epoch, before)
+            if run:
+                self._alike = 0
+                return run
+        return None
+
+    def learn(self, line: bytes, reading: Reading) -> None:
+        """Make a layout of a line that was read by itself, when it comes after its like and was seen before.
+
+        The longer nothing comes of it, the less often: after 2, 4, 8 … lines of the same names.
+        """
+        names = [value.name for value in reading.values]
+        self._alike = self._alike + 1 if names == self._names else 1
+        self._names = names
+        if self._alike < 2 or self._alike & (self._alike - 1):
+            return
+        source = expression(line, reading)
+        if source is None:
+            return
+        if source not in self._seen:
+            if len(self._seen) < _MOST_SEEN:
+                self._seen[source] = None
+            return
+        layout = self._seen[source] or Layout(source, reading)
+        self._seen[source] = layout
+        if layout not in self._layouts:
+            self._layouts = [layout, *self._layouts[: _MOST_LAYOUTS - 1]]

@@ -1,0 +1,65 @@
+"""From what a person types to an experiment: an id, a prefix of it or of its short part, a name or a tag. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from kwrap import ids
+from kwrap.errors import AmbiguousId, UnknownId
+from kwrap.records import State
+from kwrap.repository import status
+
+_SHOWN = 8
+
+
+def find(wanted: str, known: Sequence[str], states: Callable[[], Iterable[State]], where: str) -> str:
+    """The one id that is meant. Raises UnknownId or AmbiguousId.
+
+    `states` is asked for only when no id, and not exactly one prefix, says it: names and tags cost reading all of them.
+    """
+    text = wanted.strip()
+    if text in known:
+        return text
+    matching = [one for one in known if text and ids.matches(one, text)]
+    exact = [one for one in matching if ids.short(one) == text.lower()]
+    if len(exact) == 1 or len(matching) == 1:
+        return (exact or matching)[0]
+    all_states = list(states())
+    named = [state.experiment.id for state in all_states if text and text in _words(state)]
+    if len(named) == 1:
+        return named[0]
+    candidates = sorted({*matching, *named})
+    if candidates:
+        raise _ambiguous(wanted, candidates, all_states)
+    raise _unknown(wanted, known, all_states, where)
+
+
+def _words(state: State) -> set[str]:
+    """Name and tags; those of an experiment that was removed mean it no longer."""
+    if status.deleted(state):
+        return set()
+    words = set(status.tags(state))
+    if state.experiment.name:
+        words.add(state.experiment.name)
+    return words
+
+
+def _ambiguous(wanted: str, candidates: Sequence[str], states: Iterable[State]) -> AmbiguousId:
+    names = {state.experiment.id: state.experiment.name for state in states}
+    shown = [f"{ids.short(one)}" + (f" ({names[one]})" if names.get(one) else "") for one in candidates[-_SHOWN:]]
+    more = f" and {len(candidates) - _SHOWN} older" if len(candidates) > _SHOWN else ""
+    return AmbiguousId(
+        f"'{wanted}' means {len(candidates)} experiments: {', '.join(shown)}{more}",
+        hint="give more characters of the id",
+    )
+
+
+def _unknown(wanted: str, known: Sequence[str], states: Iterable[State], where: str) -> UnknownId:
+    from difflib import get_close_matches
+
+    words = {word for state in states for word in _words(state)} | {ids.short(one) for one in known}
+    near = get_close_matches(wanted, sorted(words), n=3)
+    hint = "'kwrap ls --last 20' lists recent ids" if known else "no experiment has been recorded there yet"
+    if near:
+        hint = f"did you mean {' or '.join(near)}? {hint}"
+    return UnknownId(f"no experiment matches '{wanted}' in {where}", hint=hint)
