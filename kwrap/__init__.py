@@ -22,7 +22,7 @@ __all__ = ["Checkpoint", "Experiment", "ExperimentList", "Project", "__version__
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        import kwrap.project
+        from importlib import import_module
 
-        return getattr(kwrap.project, name)
+        return getattr(import_module("kwrap.project"), name)
     raise AttributeError(f"module 'kwrap' has no attribute '{name}'")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+from kwrap.capture.git_process import Git as Process
+from kwrap.capture.git_process import GitFailed
 from kwrap.records import Git
 
 _LIMIT_S = 5.0
@@ -15,15 +17,16 @@ def capture(directory: str) -> Git | None:
     """None when the directory is in no git work tree, or git is not installed or does not answer."""
     if not _inside(directory):
         return None
-    answer = _git(directory, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
-    commit, branch = (answer or "").split("\n")[:2] if answer and answer.count("\n") >= 1 else (None, None)
-    status = _git(directory, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
-    remote = _git(directory, "config", "--get", "remote.origin.url")
-    if status is None and commit is None:
+    process = Process(_LIMIT_S)
+    head = _ask(process, directory, b"rev-parse", b"HEAD", b"--abbrev-ref", b"HEAD")
+    commit, _, branch = (head or "").partition("\n")
+    status = _ask(process, directory, b"status", b"--porcelain", b"--untracked-files=no", b"--ignore-submodules=dirty")
+    remote = _ask(process, directory, b"config", b"--get", b"remote.origin.url")
+    if status is None and not commit:
         return None
     return Git(
-        commit=commit,
-        branch=None if branch in (None, "HEAD") else branch,
+        commit=commit or None,
+        branch=None if branch in ("", "HEAD") else branch,
         remote=_USER.sub(r"\1", remote) if remote else None,
         dirty=bool(status) if status is not None else None,
     )
@@ -39,20 +42,10 @@ def _inside(directory: str) -> bool:
     return True
 
 
-def _git(directory: str, *arguments: str) -> str | None:
-    """What git prints; None when it fails. It asks nobody for a password and takes no locks."""
-    import subprocess  # outside git nobody pays for it
-
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+def _ask(process: Process, directory: str, *arguments: bytes) -> str | None:
+    """What git prints; None when it fails."""
     try:
-        answer = subprocess.run(
-            ["git", "-C", directory, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_LIMIT_S,
-            env=environment,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        status, output, _ = process.run(os.fsencode(directory), arguments)
+    except GitFailed:
         return None
-    return answer.stdout.decode("utf-8", "replace").strip() if answer.returncode == 0 else None
+    return output.decode("utf-8", "replace").strip() if status == 0 else None

@@ -45,7 +45,7 @@ class Git:
 
     def files(self, directory: bytes) -> list[bytes]:
         """Relative paths; repositories inside are one path each (with or without a final slash)."""
-        status, output, errors = self._run(
+        status, output, errors = self.run(
             directory, (b"ls-files", b"-z", b"--cached", b"--others", b"--exclude-standard")
         )
         if status != 0:
@@ -56,13 +56,13 @@ class Git:
         """Those of the paths (relative to the directory, `b""` for itself) that git ignores."""
         found: set[bytes] = set()
         for chunk in _chunks([b"./" + path for path in paths]):  # a name that begins with `:` would be an instruction
-            status, output, errors = self._run(directory, (b"check-ignore", b"-z", b"--stdin"), chunk)
+            status, output, errors = self.run(directory, (b"check-ignore", b"-z", b"--stdin"), chunk)
             if status not in (0, 1):
                 raise GitFailed(_first_line(errors) or f"git check-ignore ended with status {status}")
             found.update(path[2:] for path in output.split(b"\0")[:-1])
         return found
 
-    def _run(self, directory: bytes, arguments: Sequence[bytes], given: bytes = b"") -> tuple[int, bytes, bytes]:
+    def run(self, directory: bytes, arguments: Sequence[bytes], given: bytes = b"") -> tuple[int, bytes, bytes]:
         """Exit status, standard output and standard error. `given` is at most _PIPE_BYTES."""
         if time.monotonic() >= self._deadline:
             raise GitFailed(f"git did not answer within {self._limit_s:g} s")

@@ -14,7 +14,7 @@ from kwrap.errors import KwrapError, UsageError
 
 def report(error: Exception, command: str | None, words: Sequence[str], err: TextIO) -> int:
     """Print an error as the words of the command line ask for it; the exit status."""
-    told = _told(error)
+    told = _told(error, command)
     if _wants_traceback(words):
         import traceback
 
@@ -31,7 +31,7 @@ def report(error: Exception, command: str | None, words: Sequence[str], err: Tex
     return told.exit_status
 
 
-def _told(error: Exception) -> KwrapError:
+def _told(error: Exception, command: str | None) -> KwrapError:
     """Any exception as one that a person can act on."""
     if isinstance(error, KwrapError):
         return error
@@ -39,16 +39,15 @@ def _told(error: Exception) -> KwrapError:
         where = f"{error.filename}: " if error.filename else ""
         return KwrapError(f"{where}{error.strerror or error}", hint=None)
     if callable(getattr(error, "format_message", None)):  # click's, which typer may carry within itself
-        return _usage_error(error)
+        return _usage_error(error, f"kwrap {command}" if command else "kwrap")
     return KwrapError(
         f"{type(error).__name__}: {error}",
         hint="this is a defect of kwrap; with KWRAP_TRACEBACK=1 it shows where",
     )
 
 
-def _usage_error(error: Exception) -> UsageError:
-    context = getattr(error, "ctx", None)
-    hint = f"'{getattr(context, 'command_path', None) or 'kwrap'} --help' lists the options"
+def _usage_error(error: Exception, page: str) -> UsageError:
+    hint = f"'{page} --help' lists the options"
     unknown = getattr(error, "option_name", None) if type(error).__name__ == "NoSuchOption" else None
     if unknown is None:
         message = str(error.format_message())  # type: ignore[attr-defined]

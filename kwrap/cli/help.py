@@ -103,6 +103,8 @@ def _section(title: str, members: Iterable[Line], columns: int, width: int) -> l
 def _flags(parameter: Any) -> str:
     """`-f, --filter TEXT` of a click option."""
     words = sorted(parameter.opts, key=len)
+    if parameter.secondary_opts:
+        words = [f"--[no-]{word.removeprefix('--')}" for word in words]
     takes_value = not (parameter.is_flag or getattr(parameter, "count", False))
     metavar = f" {parameter.metavar or 'TEXT'}" if takes_value else ""
     return ", ".join(words) + metavar

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None, screen: Screen | None = None) -> in
         from kwrap.cli import failure
 
         status = failure.report(error, first, words, screen.err if screen else sys.stderr)
+        _flush_or_silence()
         return _before_start(error) if first == "run" else status
 
 
@@ -129,8 +130,15 @@ def _columns() -> int:
         return 100
 
 
+def _flush_or_silence() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
+
+
 def _silence_stdout() -> None:
-    """What is still buffered for a reader who left must not be tried again when the interpreter ends."""
+    """What nobody takes must not be tried again when the interpreter ends."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):

@@ -10,7 +10,7 @@ from kwrap.analysis.difference import Change, FieldDifference
 from kwrap.analysis.table import format_size, format_value
 from kwrap.analysis.text import printable
 from kwrap.analysis.times import recorded_ns
-from kwrap.cli.render import heading
+from kwrap.cli.render import heading, wrapped
 from kwrap.cli.screen import Screen
 from kwrap.cli.table import Cell, Column, paint, render
 from kwrap.cli.words import age, count, number
@@ -40,7 +40,8 @@ _LINE_STYLES = {"-": "red", "+": "green", "\\": "dim"}
 
 def print_difference(screen: Screen, found: Difference) -> None:
     """What differs, and nothing else; what was compared and is the same is said in the first sentence."""
-    screen.print(_sentence(found))
+    for line in wrapped(_sentence(found), screen.columns or 10_000):
+        screen.print(line)
     sections = {_WHICH: _which(found, screen)}
     for section, members in groupby(found.fields, key=lambda one: one.section):
         rows = [_row(one) for one in members if (section, one.name) not in _TOLD]

@@ -199,10 +199,11 @@ def _print_paragraph(screen: Screen, one: Shown, shape: _Shape) -> None:
     parts += [format_duration(one.experiment.duration_s)] if one.experiment.duration_s is not None else []
     screen.print("  ".join(parts))
     lines = {"params": _assigned(one.params)}
-    if one.best and one.best != one.latest:
+    if one.best:
         lines[f"best @{one.best.sequence}"] = _assigned(_with_progress(one, one.best, shape, one.best.metrics))
-    label = f"latest @{one.latest.sequence}" if one.latest else "last values"
-    lines[label] = _assigned(_with_progress(one, one.latest, shape, one.latest_metrics()))
+    if one.best is None or one.best != one.latest:
+        label = f"latest @{one.latest.sequence}" if one.latest else "last values"
+        lines[label] = _assigned(_with_progress(one, one.latest, shape, one.latest_metrics()))
     for label, text in lines.items():
         if text:
             first, *rest = wrapped(text, max((screen.columns or 10_000) - 16, 20))

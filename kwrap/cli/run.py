@@ -143,6 +143,8 @@ def _snapshot(settings: config.Settings, journal: Journal, say: _Speaker) -> Non
             excluded=[os.fsencode(path) for path in excluded_directories(settings)],
         )
         taken = snapshot.take(selection, project, store_directory(), index_file(project))
+        for note in selection.notes:
+            say.progress(note)
         left_out = [[_printable(file.path), file.size_bytes, file.reason] for file in taken.left_out]
         journal.append(
             "snapshot",

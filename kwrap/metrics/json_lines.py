@@ -32,7 +32,7 @@ class JsonLines:
         if not (bare.startswith(b"{") and bare.endswith(b"}")):
             return None
         try:
-            event = json.loads(bare)
+            event = json.loads(bare.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             return None
         return _read(_unwrapped(event))
@@ -56,7 +56,7 @@ def _read(event: dict[str, object]) -> Reading:
                 values.append(Value(name.text, at, name.kind))
         elif name.axis.is_epoch:
             epoch = at if epoch is None and isfinite(at) else epoch
-        elif at.is_integer() and abs(at) < 10**COUNT_DIGITS and (step is None or name.axis.rank < step[0]):
+        elif at.is_integer() and 0 <= at < 10**COUNT_DIGITS and (step is None or name.axis.rank < step[0]):
             step = (name.axis.rank, int(at))
     if not (telling or plain or step or epoch is not None):
         values = []

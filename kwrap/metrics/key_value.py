@@ -1,7 +1,7 @@
 """`name: value`, `name=value`, `name = value`, several on a line, with the axis in words: `Epoch 3/12 loss=0.5`.
 
 Many programs print such pairs that train nothing, so a pair counts for what stands around it:
-- a step or epoch is on the line: every pair, save what is known to be none (a port, a batch size);
+- a step or epoch is on the line: every pair, save what is known to be none (a port, a batch size), and `loss 0.5`;
 - the line is one of a list under a header `step: 100`: also names that nobody knows, if they have a fraction;
 - otherwise: a name that is known (`loss`, `val_acc`, `best F1`), on a line that is not a list of settings.
 """
@@ -9,11 +9,11 @@ Many programs print such pairs that train nothing, so a pair counts for what sta
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from math import isfinite
-from typing import NamedTuple
 
 from kwrap.metrics import candidates
-from kwrap.metrics.names import METRIC, QUALIFIERS, WEAK_RANK, Axis, Name, judge
+from kwrap.metrics.names import METRIC, QUALIFIERS, WEAK_RANK, Name, judge
 from kwrap.metrics.numbers import NUMBER, count, to_float
 from kwrap.metrics.reading import Reading, Value
 
@@ -34,20 +34,12 @@ _WORD_BEFORE = re.compile(rb"([A-Za-z]{2,16})\.?[ \t]$")
 _BETWEEN_ITEMS = b" \t,;|-{}[]()"
 
 
-class _Pair(NamedTuple):
-    name: Name
-    number: bytes
-    percent: bool
-    span: tuple[int, int]
-
-
-class _Line(NamedTuple):
-    """The items of a line, and whether there is nothing on the line besides."""
-
-    pairs: list[_Pair]
-    step: tuple[int, Axis, tuple[int, int]] | None
-    epoch: tuple[float, tuple[int, int]] | None
-    pure: bool
+# A name that is no axis, its number as printed, the percent sign after it, where the number stands, and whether a
+# separator stands between the two.
+_Pair = tuple[Name, bytes, bytes, tuple[int, int], bool]
+# The number of steps or epochs, and where it stands; for steps, also how much the word says (see `names.Axis`).
+_Step = tuple[int, tuple[int, int], int]
+_Epoch = tuple[float, tuple[int, int]]
 
 
 class KeyValue:
@@ -69,73 +61,75 @@ class KeyValue:
         self._in_list = False
 
     def read(self, line: bytes) -> Reading | None:
-        found = _items(line)
-        if not (found.pairs or found.step or found.epoch) or (b"(" in line and _CALL.search(line)):
+        pairs, step, epoch = _items(line)
+        if not (pairs or step or epoch) or (b"(" in line and _CALL.search(line)):
             return None
-        step, epoch = found.step, found.epoch
-        explicit = epoch is not None or (step is not None and step[1].rank < WEAK_RANK)
-        if explicit:
-            values = [_value(pair) for pair in found.pairs if not pair.name.noise]
-            self._in_list = not found.pairs and found.pure
+        if epoch or (step and step[2] < WEAK_RANK):
+            values = [_value(pair) for pair in pairs if not pair[0].noise]
+            self._in_list = not pairs and _is_pure(line)
         else:
-            values = self._without_axes(line, found)
-        if not (values or explicit):
-            return None
-        return Reading(
-            values,
-            step[0] if step else None,
-            epoch[0] if epoch else None,
-            step[2] if step else None,
-            epoch[1] if epoch else None,
-        )
+            values = self._without_axes(line, [pair for pair in pairs if pair[4]])
+            if not values:
+                return None
+        at, step_span = step[:2] if step else (None, None)
+        epoch_at, epoch_span = epoch or (None, None)
+        return Reading(values, at, epoch_at, step_span, epoch_span)
 
-    def _without_axes(self, line: bytes, found: _Line) -> list[Value]:
-        known = [pair for pair in found.pairs if _is_known(pair)]
-        if known:
-            beside = [pair for pair in found.pairs if pair.name.kind != METRIC and not pair.name.noise]
-            known = [pair for pair in found.pairs if pair in known or pair in beside]
-            if len(_ASSIGNMENT.findall(line)) > 2 * len(known) + 2:
-                return []
-        if self._in_list and found.pure:
-            known = [pair for pair in found.pairs if pair in known or _may_be_metric(pair)]
+    def _without_axes(self, line: bytes, pairs: list[_Pair]) -> list[Value]:
+        if self._in_list and _is_pure(line):
+            return [_value(pair) for pair in pairs if _is_known(pair) or _may_be_metric(pair)]
+        known = [pair for pair in pairs if _is_known(pair)]
+        if known and len(pairs) > len(known):
+            known = [pair for pair in pairs if _is_known(pair) or (pair[0].kind != METRIC and not pair[0].noise)]
+        if known and len(_ASSIGNMENT.findall(line)) > 2 * len(known) + 2:
+            return []
         return [_value(pair) for pair in known]
 
 
-def _items(line: bytes) -> _Line:
+def _items(line: bytes) -> tuple[list[_Pair], _Step | None, _Epoch | None]:
     pairs: list[_Pair] = []
-    step: tuple[int, Axis, tuple[int, int]] | None = None
-    epoch: tuple[float, tuple[int, int]] | None = None
-    pure, end = True, 0
+    step: _Step | None = None
+    epoch: _Epoch | None = None
     for item in _ITEM.finditer(line):
         word, separator, number, whole, percent = item.groups()
-        name = judge(word.decode("ascii"))
-        pure = pure and not line[end : item.start()].strip(_BETWEEN_ITEMS)
-        end = item.end()
-        if name.axis is None:
-            if separator is None or whole is not None or _is_false_friend(name, word, separator, number):
-                pure = False
+        name = _judged(word)
+        axis = name.axis
+        if axis is None:
+            if whole is not None or _is_false_friend(name, word, separator, number):
                 continue
             start = item.start()
             if start and line[start - 1] in b" \t":
                 name = _with_words_before(name, line, start)
-            pairs.append(_Pair(name, number, bool(percent), item.span(3)))
-        elif name.axis.is_epoch:
+            pairs.append((name, number, percent, item.span(3), separator is not None))
+        elif axis.is_epoch:
             if epoch is None and (number.isdigit() or (separator is not None and isfinite(float(number)))):
                 epoch = (float(number), item.span(3))
-                within = _WITHIN_EPOCH.match(line, end)
+                within = _WITHIN_EPOCH.match(line, item.end())
                 if within and step is None:
-                    step = (int(within[1]), Axis(False, 3), within.span(1))
+                    step = (int(within[1]), within.span(1), WEAK_RANK - 1)
         else:
             at = count(number)
-            if at is not None and (step is None or name.axis.rank < step[1].rank):
-                step = (at, name.axis, item.span(3))
-    pure = pure and not line[end:].strip(_BETWEEN_ITEMS)
-    return _Line(pairs, step, epoch, pure)
+            if at is not None and (step is None or axis.rank < step[2]):
+                step = (at, item.span(3), axis.rank)
+    return pairs, step, epoch
 
 
-def _is_false_friend(name: Name, word: bytes, separator: bytes, number: bytes) -> bool:
-    """`host:8080`, `train.py:107` and `PORT=8080` look like pairs."""
-    if name.strength == 2 or not _is_whole(number):
+def _is_pure(line: bytes) -> bool:
+    """Whether there is nothing but names and numbers on the line."""
+    return not _ITEM.sub(b"", line).strip(_BETWEEN_ITEMS)
+
+
+@lru_cache(maxsize=4096)
+def _judged(word: bytes) -> Name:
+    return judge(word.decode("ascii"))
+
+
+def _is_false_friend(name: Name, word: bytes, separator: bytes | None, number: bytes) -> bool:
+    """`took 5`, `host:8080`, `train.py:107` and `PORT=8080` look like pairs. `loss 0.5` is one."""
+    whole = _is_whole(number)
+    if separator is None:
+        return whole or name.strength < 2
+    if name.strength == 2 or not whole:
         return False
     return separator == b":" or (word.isupper() and separator == b"=")
 
@@ -155,15 +149,18 @@ def _with_words_before(name: Name, line: bytes, start: int) -> Name:
 
 
 def _is_known(pair: _Pair) -> bool:
-    return pair.name.strength == 2 or (pair.name.strength == 1 and (pair.percent or not _is_whole(pair.number)))
+    name, number, percent = pair[:3]
+    return name.strength == 2 or (name.strength == 1 and (bool(percent) or not _is_whole(number)))
 
 
 def _may_be_metric(pair: _Pair) -> bool:
-    return not (pair.name.noise or pair.name.setting or _is_whole(pair.number))
+    name, number = pair[:2]
+    return not (name.noise or name.setting or _is_whole(number))
 
 
 def _value(pair: _Pair) -> Value:
-    return Value(pair.name.text, to_float(pair.number), pair.name.kind, pair.span)
+    name, number, _, span, _ = pair
+    return Value(name.text, to_float(number), name.kind, span)
 
 
 def _is_whole(number: bytes) -> bool:

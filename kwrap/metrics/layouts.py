@@ -8,7 +8,7 @@ costs, and nothing of what is read. Knows nothing of streams or of what was prin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import eq, methodcaller
 from typing import Any, NamedTuple, cast
@@ -26,7 +26,8 @@ _IS_FRACTION = re.compile(_FRACTION)
 # Other numbers on the line, a clock's or a counter's. Digits that follow a letter belong to a name.
 _OTHER_DIGITS = re.compile(rb"(?<![\w@])[0-9]{1,%d}(?![0-9])" % COUNT_DIGITS)
 
-_FEWEST_LINES, _MOST_LINES = 8, 4096
+# As many lines at a time as stay in a core's own cache.
+_FEWEST_LINES, _MOST_LINES = 8, 512
 _MOST_LAYOUTS = 4
 # After so many different lines of the same names, lines are taken to have no layout that comes again.
 _MOST_SEEN = 512
@@ -36,6 +37,7 @@ _end: Callable[[re.Match[bytes]], int] = methodcaller("end")
 
 Axes = tuple["int | None", "float | None"]
 Said = tuple["Axes | None", list[Value]]
+_Column = Sequence["float | None"]
 
 
 class Run(NamedTuple):
@@ -102,34 +104,41 @@ class Layout:
         if len(matches) < 2:
             return None
         columns = list(zip(*map(_groups, matches), strict=True))
-        steps = repeat(None) if self._step is None else map(int, columns[self._step])
-        epochs = repeat(epoch) if self._epoch is None else map(float, columns[self._epoch])
-        axes: list[Axes] = list(zip(islice(steps, len(matches)), epochs))  # noqa: B905
+        steps: Sequence[int | None] = (
+            [None] * len(matches) if self._step is None else list(map(int, columns[self._step]))
+        )
+        epochs: Sequence[float | None] = (
+            [epoch] * len(matches) if self._epoch is None else list(map(float, columns[self._epoch]))
+        )
         values = [list(map(float, columns[place])) for place in self._values]
-        lines = self._unlike(list(zip(axes, *values, strict=True)), before)
+        lines = self._unlike(steps, epochs, values, before)
         if lines < 1:
             return None
         ends = list(map(_end, islice(matches, lines)))
         begins = [start + block.offset, *(end + block.offset for end in ends)]
         after = [end + block.offset - 1 for end in ends]
-        where = (range(number, number + lines), begins, after)
+        numbers = range(number, number + lines)
         series = [
-            _points(name, kind, series, axes, where)
-            for name, kind, series in zip(self._names, self._kinds, values, strict=True)
+            _points(name, kind, of_name, steps, epochs, numbers, begins, after)
+            for name, kind, of_name in zip(self._names, self._kinds, values, strict=True)
         ]
         points = list(series[0]) if len(series) == 1 else list(chain.from_iterable(zip(*series, strict=True)))
-        return Run(points, lines, axes[lines - 1], ends[-1])
+        return Run(points, lines, (steps[lines - 1], epochs[lines - 1]), ends[-1])
 
-    def _unlike(self, rows: list[tuple[Any, ...]], before: Said) -> int:
+    def _unlike(self, steps: _Column, epochs: _Column, values: Sequence[_Column], before: Said) -> int:
         """How many lines say something else than the one before and the one after. Looks further while all do."""
-        before_axes, said = before
-        again = rows[0] == (before_axes, *(value.value for value in said)) and self._names == [one.name for one in said]
-        same = list(map(eq, rows, islice(rows, 1, None)))
-        if not again and True not in same:
-            self._ahead = min(_MOST_LINES, 2 * self._ahead)
-            return len(rows) - 1
-        self._ahead = _FEWEST_LINES
-        return 0 if again else same.index(True)
+        at, said = before
+        first = [(name, column[0]) for name, column in zip(self._names, values, strict=True)]
+        again = at == (steps[0], epochs[0]) and first == [(one.name, one.value) for one in said]
+        axis = epochs if self._step is None else steps
+        if not again and True in map(eq, axis, islice(axis, 1, None)):
+            rows = list(zip(steps, epochs, *values, strict=True))
+            same = list(map(eq, rows, islice(rows, 1, None)))
+            if True in same:
+                self._ahead = _FEWEST_LINES
+                return same.index(True)
+        self._ahead = min(_MOST_LINES, 2 * self._ahead)
+        return 0 if again else len(steps) - 1
 
     def _matches(self, text: bytes, start: int) -> list[re.Match[bytes]]:
         first = self._expression.match(text, start)
@@ -140,14 +149,9 @@ class Layout:
         return list(islice(following, self._ahead))
 
 
-def _points(
-    name: str, kind: str, values: Iterable[float], axes: list[Axes], where: tuple[Iterable[int], ...]
-) -> Iterator[MetricPoint]:
-    steps, epochs = zip(*axes, strict=True)
-    numbers, begins, after = where
-    # `numbers` and `after` are one shorter than the others, and end them: the last line is not of the run.
-    fields = zip(repeat(name), values, steps, epochs, numbers, begins, after, repeat(None), repeat(kind))
-    return map(_new_point, repeat(MetricPoint), fields)
+def _points(name: str, kind: str, *columns: Iterable[Any]) -> Iterator[MetricPoint]:
+    """As many as the shortest column is long: the last line of a run is not of it."""
+    return map(_new_point, repeat(MetricPoint), zip(repeat(name), *columns, repeat(None), repeat(kind)))
 
 
 # What MetricPoint(...) comes to, without the call of Python's in between.

@@ -76,7 +76,7 @@ _PROGRESS = _vocabulary(
 )
 # `PhaseWord loss`, `best acc`: words that belong to the name that follows them.
 QUALIFIERS = _vocabulary(
-    """average averaged avg balanced best current dev eval evaluation final macro max mean micro min overall running
+    """average averaged avg balanced best cross current dev eval evaluation final macro max mean micro min overall running
     smoothed test testing top total train training val valid validation weighted"""
 )
 

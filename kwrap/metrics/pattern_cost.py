@@ -1,8 +1,8 @@
-"""Whether a regular expression can take exponential time: it can when what it repeats without bound can itself match
-one text in several ways. Knows nothing of metrics.
+"""What a regular expression costs, told from its parsed form. Knows nothing of metrics.
 
-Told from the parsed expression, on the safe side: a repetition of something of variable length, or of alternatives, is
-taken for one, unless a character that cannot be in it ends it, as in `(\\w+,)*`.
+It can take exponential time when what it repeats without bound can itself match one text in several ways. Told on the
+safe side: a repetition of something of variable length, or of alternatives, is taken for one, unless a character that
+cannot be in it ends it, as in `(\\w+,)*`. And it is worth trying only on a text that holds what it needs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,25 @@ def repeated_repetition(text: str) -> str | None:
     except (re.error, OverflowError, RecursionError):
         return None
     return _offence(parsed)
+
+
+def needed(expression: re.Pattern[str]) -> str:
+    """The longest text that is in whatever the expression matches; empty when none can be told."""
+    if expression.flags & re.IGNORECASE:
+        return ""
+    runs = [""]
+    _collect(parser.parse(expression.pattern), runs)
+    return max(runs, key=len)
+
+
+def _collect(sequence: Any, runs: list[str]) -> None:
+    for operator, argument in sequence:
+        if str(operator) == "LITERAL":
+            runs[-1] += chr(argument)
+        elif str(operator) == "SUBPATTERN" and not argument[1]:
+            _collect(argument[-1], runs)
+        else:
+            runs.append("")
 
 
 def _offence(sequence: Any) -> str | None:

@@ -40,15 +40,17 @@ class StreamReader:
         points: list[MetricPoint] = []
         text = block.text
         candidates = Candidates(text, self._triggers)
+        wanted = Candidates(text, self._patterns.triggers)
         layouts = self._layouts if block.text is block.raw and block.end_offset is None else None
         position, number, counted = 0, block.number, 0
         while position < len(text):
             hit = candidates.after(position)
             start = position
-            if not (self._patterns or self._in_traceback):
-                if hit == len(text):
+            if not self._in_traceback:
+                nearest = min(hit, wanted.after(position)) if self._patterns else hit
+                if nearest == len(text):
                     break
-                start = text.rfind(NEWLINE, position, hit) + 1 or position
+                start = text.rfind(NEWLINE, position, nearest) + 1 or position
             number, counted = number + block.raw.count(NEWLINE, counted, start), start
             if layouts and not self._in_traceback and (start or not block.redrawn):
                 run = layouts.run(block, start, number, self._axes.epoch, (self._said_at, self._said))

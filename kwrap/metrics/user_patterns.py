@@ -19,8 +19,9 @@ from math import isfinite
 from kwrap.errors import UsageError
 from kwrap.metrics.names import judge
 from kwrap.metrics.numbers import count, number
-from kwrap.metrics.pattern_cost import repeated_repetition
+from kwrap.metrics.pattern_cost import needed, repeated_repetition
 from kwrap.metrics.reading import Reading, Value
+from kwrap.metrics.terminal import ESCAPE
 
 _AXES = ("step", "epoch")
 _HINT = r"use named groups, such as 'loss=(?P<loss>\S+)' or '(?P<name>\w+)=(?P<value>\S+)'"
@@ -41,6 +42,7 @@ class UserPattern:
         self.text = text
         self.switched_off = False
         self._expression = compile_pattern(text)
+        self.needed = needed(self._expression)
         groups = self._expression.groupindex
         self._names_itself = "name" not in groups
         self._metrics = [group for group in groups if group not in _AXES] if self._names_itself else []
@@ -81,15 +83,20 @@ class UserPattern:
 
 
 class UserPatterns:
-    """The patterns of one run, in the order given. Unlike the other recognisers they look at every line."""
-
-    name = "user"
+    """The patterns of one run, in the order given."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._patterns = [UserPattern(text) for text in texts]
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
+
+    @property
+    def triggers(self) -> list[re.Pattern[bytes]]:
+        """What to look for in a block of lines, as for a recogniser. A pattern of which nothing is known takes every
+        line; colours may stand within the text that it needs."""
+        needed = [pattern.needed.encode("utf-8", "surrogatepass") for pattern in self._patterns]
+        return [re.compile(re.escape(text)) for text in [*dict.fromkeys(needed), ESCAPE]]
 
     @property
     def switched_off(self) -> Iterator[str]:

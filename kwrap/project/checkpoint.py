@@ -125,7 +125,7 @@ class Checkpoint:
         self._note(NoteKind.DELETE)
 
     def _note(self, kind: NoteKind, text: str = "") -> None:
-        notes.add(self.experiment.project, self.experiment.id, kind, text, self.sequence)
+        notes.add(self.experiment.project, self.experiment.state, kind, text, self.sequence)
 
     def to_json(self) -> dict[str, Any]:
         """Everything known of it as plain values, for `json.dumps`."""

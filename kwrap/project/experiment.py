@@ -278,7 +278,7 @@ class Experiment:
         return standing.deleted(self.state)
 
     def _note(self, kind: NoteKind, text: str = "") -> None:
-        notes.add(self.project, self.id, kind, text)
+        notes.add(self.project, self.state, kind, text)
 
     def _now_ns(self) -> int:
         return self.project.clock.wall_ns()

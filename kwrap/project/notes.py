@@ -6,21 +6,27 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kwrap import ids
-from kwrap.clock import to_rfc3339
+from kwrap.clock import from_rfc3339, to_rfc3339
 from kwrap.errors import UsageError
-from kwrap.records import Note, NoteKind
+from kwrap.records import Note, NoteKind, State
 
 if TYPE_CHECKING:
     from kwrap.project.project import Project
 
+_MILLISECOND_NS = 1_000_000
 
-def add(project: Project, experiment_id: str, kind: NoteKind, text: str = "", checkpoint: int | None = None) -> None:
-    """Append a note to an experiment, or to one of its checkpoints."""
-    now_ns = project.clock.wall_ns()
+
+def add(project: Project, state: State, kind: NoteKind, text: str = "", checkpoint: int | None = None) -> None:
+    """Append a note to an experiment, or to one of its checkpoints.
+
+    It comes behind those that are known, whatever the clock says: an untag must not sort before its tag.
+    """
+    last_ns = max((from_rfc3339(note.at) for note in state.notes), default=0)
+    now_ns = max(project.clock.wall_ns(), last_ns + _MILLISECOND_NS)
     project.repository.add_note(
         Note(
             id=ids.new_note_id(now_ns),
-            experiment=experiment_id,
+            experiment=state.experiment.id,
             at=to_rfc3339(now_ns),
             kind=kind,
             text=text,

@@ -79,25 +79,39 @@ class CheckpointWatch:
         self._recorded: dict[str, tuple[int, int, int]] = {}
         self._events: queue.Queue[tuple[str, bool]] = queue.Queue(_QUEUE_EVENTS)
         self._observer: Any = None
+        self._watched: set[str] = set()
         self._overflowed = False
 
     def start(self) -> None:
-        """Watch from now on, and look once at what came before. Raises OSError where the system cannot watch."""
+        """Watch from now on, and look once at what came before. Raises OSError where the system cannot watch.
+
+        The project's own level is watched by itself and its directories one by one, so that the large ones that hold
+        no weights (environments, the repository) cost nothing.
+        """
         from watchdog.observers import Observer
 
-        observer = Observer()
-        observer.name = "kwrap-watch"
-        handler: Any = _Handler(self._notice)
-        observer.schedule(handler, self._project, recursive=True)
-        observer.start()
-        self._observer = observer
+        self._observer = Observer()
+        self._observer.name = "kwrap-watch"
+        self._watch_directory(self._project, recursive=False)
+        for entry in os.scandir(self._project):
+            if entry.is_dir(follow_symlinks=False):
+                self._watch_directory(entry.path, recursive=True)
+        self._observer.start()
         self._overflowed = True  # a first scan finds what was written before the watch stood
 
     def stop(self) -> None:
         if self._observer is not None:
             self._observer.stop()
-            self._observer.join(5.0)
+            if self._observer.is_alive():
+                self._observer.join(5.0)
             self._observer = None
+
+    def _watch_directory(self, path: str, *, recursive: bool) -> None:
+        if recursive and (is_junk_directory(os.fsencode(os.path.basename(path))) or path in self._excluded):
+            return
+        handler: Any = _Handler(self._notice)
+        self._observer.schedule(handler, path, recursive=recursive)
+        self._watched.add(path)
 
     def mark_recorded(self, path: str, version: tuple[int, int, int]) -> None:
         """This version of a file is a checkpoint already."""
@@ -135,11 +149,21 @@ class CheckpointWatch:
                 break
             closed[path] = closed.get(path, False) or was_closed
         for path, was_closed in closed.items():
-            paths = self._walk(path) if os.path.isdir(path) and not os.path.islink(path) else [path]
-            for one in paths:
+            is_directory = os.path.isdir(path) and not os.path.islink(path)
+            if is_directory and os.path.dirname(path) == self._project:
+                self._watch_new(path)
+            for one in self._walk(path) if is_directory else [path]:
                 self._look(one)
                 if was_closed and one in self._candidates:
                     self._candidates[one].closed = True
+
+    def _watch_new(self, path: str) -> None:
+        """A directory that appeared at the project's own level."""
+        try:
+            if self._observer is not None and path not in self._watched:
+                self._watch_directory(path, recursive=True)
+        except OSError:
+            self._overflowed = True  # gone again, or no watch is left: look for oneself
 
     def _look(self, path: str) -> None:
         """Take a file's state; it becomes a candidate when it is a weight file that changed during the run."""

@@ -6,9 +6,11 @@ carried by the uploader's thread; a call that says so may be made from both thre
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from kwrap.errors import AlreadyExists, Damaged, KwrapError, StorageError
@@ -17,6 +19,7 @@ from kwrap.recorder.spool import Spool
 from kwrap.recorder.upload import Uploader
 from kwrap.records import Outcome
 from kwrap.repository.content import Content
+from kwrap.repository.local_store import LocalStore
 from kwrap.repository.repository import Repository
 from kwrap.rundir import store_directory
 
@@ -122,18 +125,38 @@ class Deposit:
 
 def _upload_snapshot(content: Content, snapshot: Mapping[str, Any]) -> bool:
     """Bring what the repository lacks from the local store. False when that is damaged or gone."""
-    store = store_directory()
+    local = LocalStore(store_directory())
+    return (
+        all(
+            content.has_pack(sha256) or _bring(content.upload_pack, local.pack_path(sha256), sha256)
+            for sha256 in snapshot["packs"]
+        )
+        and all(
+            content.has_blob(sha256) or _bring(content.upload_blob, local.blob_path(sha256), sha256)
+            for sha256 in snapshot["blobs"]
+        )
+        and (
+            content.has_tree(snapshot["tree"])
+            or _bring(partial(_upload_tree, content), local.tree_path(snapshot["tree"]), snapshot["tree"])
+        )
+    )
+
+
+def _upload_tree(content: Content, path: str, sha256: str) -> None:
+    with open(path, "rb") as file:
+        manifest = file.read()
+    if hashlib.sha256(manifest).hexdigest() != sha256:
+        raise Damaged(f"{path} is damaged: its bytes are not those that its name says")
+    content.store_tree(manifest)
+
+
+def _bring(upload: Callable[[str, str], None], path: str, sha256: str) -> bool:
+    """False when the local object is not what its name says: it is removed, so that no later snapshot relies on it."""
+    if not os.path.exists(path):
+        return False
     try:
-        for sha256 in snapshot["packs"]:
-            if not content.has_pack(sha256):
-                content.upload_pack(os.path.join(store, "packs", f"{sha256}.tar"), sha256)
-        for sha256 in snapshot["blobs"]:
-            if not content.has_blob(sha256):
-                content.upload_blob(os.path.join(store, "blobs", sha256[:2], sha256), sha256)
-        tree = snapshot["tree"]
-        if not content.has_tree(tree):
-            with open(os.path.join(store, "trees", tree[:2], f"{tree}.json"), "rb") as file:
-                content.store_tree(file.read())
-    except (Damaged, OSError):
+        upload(path, sha256)
+    except Damaged:
+        os.unlink(path)
         return False
     return True

@@ -14,11 +14,14 @@ from typing import Any, NamedTuple
 
 from kwrap import processes
 from kwrap.recorder.session import record
-from kwrap.rundir import RunDirectory, all_run_directories
+from kwrap.repository.local_store import LocalStore
+from kwrap.rundir import RunDirectory, all_run_directories, store_directory
 
 # Younger run directories are most likely about to be recorded by their own process.
 _YOUNG_S = 5.0
 _EMPTY_S = 60.0
+_TIDY_EVERY_S = 24 * 3600.0
+_UNUSED_S = 30 * _TIDY_EVERY_S
 
 
 class Found(NamedTuple):
@@ -64,6 +67,22 @@ def standing(run_directory: RunDirectory) -> tuple[str, Mapping[str, Mapping[str
     return "pending", events
 
 
+def tidy(now_s: float) -> None:
+    """Once a day: evict from the local store what no snapshot has used for a month and no run still has to send."""
+    store = store_directory()
+    marker = os.path.join(store, "tidied")
+    if not os.path.isdir(store) or _modified_s(marker) > now_s - _TIDY_EVERY_S:
+        return
+    with open(marker, "w", encoding="utf-8"):
+        pass
+    kept: set[str] = set()
+    for run_directory in all_run_directories():
+        snapshot = run_directory.events().get("snapshot")
+        if snapshot:
+            kept |= {snapshot["tree"], *snapshot["packs"], *snapshot["blobs"]}
+    LocalStore(store).evict(now_s - _UNUSED_S, kept)
+
+
 def _look(run_directory: RunDirectory, age_s: float, offline: bool) -> Found | None:
     state, events = standing(run_directory)
     if state == "empty":
@@ -87,7 +106,13 @@ def _complete(run_directory: RunDirectory, wanted: bool) -> str:
 
 
 def _age_s(run_directory: RunDirectory) -> float | None:
+    modified_s = _modified_s(run_directory.path)
+    return max(0.0, time.time() - modified_s) if modified_s else None
+
+
+def _modified_s(path: str) -> float:
+    """Zero when there is no such file."""
     try:
-        return max(0.0, time.time() - os.stat(run_directory.path).st_mtime)
+        return os.stat(path).st_mtime
     except OSError:
-        return None
+        return 0.0

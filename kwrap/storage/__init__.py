@@ -1,0 +1,1 @@
+"""Where bytes lie: one small interface (`base`), and a file for every kind of place."""

@@ -15,8 +15,8 @@ import time
 from collections.abc import Sequence
 
 from kwrap.capture.source import NOT_REGULAR, UNREADABLE, LeftOutFile, SourceFile
+from kwrap.repository.local_store import LocalStore, Pack, has
 from kwrap.repository.trees import TreeEntry, content_sha256, encode
-from kwrap.supervisor.local_store import LocalStore, Pack, has
 from kwrap.supervisor.statcache import Known, Summary, is_racy
 
 SMALL_FILE_BYTES = 1 << 20

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from kwrap.capture.source import LeftOutFile, Selection, SourceFile
 from kwrap.errors import StorageError
+from kwrap.repository.local_store import LocalStore, has
 from kwrap.supervisor import statcache
 from kwrap.supervisor.collect import Collection
-from kwrap.supervisor.local_store import LocalStore, has
 from kwrap.supervisor.statcache import StatCache, Summary
 
 # With more, everything is packed afresh: a checkout opens every pack that a manifest names.
@@ -49,7 +49,7 @@ def take(selection: Selection, project_directory: bytes, store: str, index: str)
     cache = statcache.read(index, identity)
     fingerprint = statcache.fingerprint(selection.files)
     if cache is not None and cache.summary.fingerprint == fingerprint and _is_stored(cache.summary, local):
-        return _snapshot(cache.summary, selection.left_out)
+        return _snapshot(local, cache.summary, selection.left_out)
     try:
         collection = _collect(selection.files, project_directory, local, cache)
         summary = collection.finish(fingerprint)
@@ -60,18 +60,21 @@ def take(selection: Selection, project_directory: bytes, store: str, index: str)
         ) from error
     statcache.write(index, identity, summary, collection.known)
     local.remove_abandoned()
-    return _snapshot(summary, sorted([*selection.left_out, *collection.left_out], key=attrgetter("path")))
+    return _snapshot(local, summary, sorted([*selection.left_out, *collection.left_out], key=attrgetter("path")))
 
 
-def _snapshot(summary: Summary, left_out: list[LeftOutFile]) -> Snapshot:
+def _snapshot(local: LocalStore, summary: Summary, left_out: list[LeftOutFile]) -> Snapshot:
+    packs = tuple(sha256 for sha256, _ in summary.packs)
+    blobs = tuple(sha256 for sha256, _ in summary.blobs)
+    local.mark_used(summary.tree[0], packs, blobs)
     return Snapshot(
         tree=summary.tree[0],
         content_sha256=summary.content_sha256,
         files=summary.files,
         size_bytes=summary.size_bytes,
         left_out=left_out,
-        packs=tuple(sha256 for sha256, _ in summary.packs),
-        blobs=tuple(sha256 for sha256, _ in summary.blobs),
+        packs=packs,
+        blobs=blobs,
     )
 
 

@@ -15,7 +15,7 @@ _ATTEMPTS = 3
 
 
 def wait_for_recorder(pid: int | None, record: Record, say: Callable[[str], None]) -> None:
-    """Wait for a recorder; one that dies is started again, up to three times. ^C stops the waiting, not the recorder."""
+    """Wait for a recorder; one that dies is started again, three times at most. ^C ends the wait alone."""
     deadline_s = time.monotonic() + _LIMIT_S
     for _ in range(_ATTEMPTS):
         if pid is None:

@@ -93,7 +93,11 @@ def make(place: Path) -> Repository:
     adam = _store(
         repository,
         files,
-        {"train.py": _TRAIN.replace("hidden=64", "hidden=128"), "model.py": "class Network: ...\n", "run.sh": "#!/bin/sh\n"},
+        {
+            "train.py": _TRAIN.replace("hidden=64", "hidden=128"),
+            "model.py": "class Network: ...\n",
+            "run.sh": "#!/bin/sh\n",
+        },
     )
     _baseline(repository, files, plain)
     _adam(repository, files, adam)
@@ -105,17 +109,29 @@ def make(place: Path) -> Repository:
 
 
 def _baseline(repository: Repository, files: Path, source: Source) -> None:
-    _begin(repository, BASELINE, {"lr": 0.1, "optimizer": "sgd", "epochs": 3}, name="baseline", source=source, tags=("v1",))
+    _begin(
+        repository, BASELINE, {"lr": 0.1, "optimizer": "sgd", "epochs": 3}, name="baseline", source=source, tags=("v1",)
+    )
     for sequence, (loss, accuracy) in enumerate([(0.9, 0.61), (0.31, 0.88), (0.35, 0.9)], 1):
         _checkpoint(repository, files, BASELINE, sequence, {"loss": loss, "accuracy": accuracy})
-    _metrics(repository, BASELINE, [("loss", [1.8, 1.2, 0.9, 0.5, 0.31, 0.35]), ("accuracy", [0.2, 0.4, 0.61, 0.8, 0.88, 0.9])])
+    _metrics(
+        repository,
+        BASELINE,
+        [("loss", [1.8, 1.2, 0.9, 0.5, 0.31, 0.35]), ("accuracy", [0.2, 0.4, 0.61, 0.8, 0.88, 0.9])],
+    )
     _output(repository, BASELINE)
     _end(repository, BASELINE, Reason.FINISHED, 192.4, exit_status=0, checkpoints=3, warnings={"recorder_restarted": 1})
     repository.add_note(_note(BASELINE, "keep this one", NoteKind.NOTE))
 
 
 def _adam(repository: Repository, files: Path, source: Source) -> None:
-    _begin(repository, ADAM, {"lr": 0.01, "optimizer": "adam", "epochs": 3, "beta": [0.9, 0.999]}, name="adam", source=source)
+    _begin(
+        repository,
+        ADAM,
+        {"lr": 0.01, "optimizer": "adam", "epochs": 3, "beta": [0.9, 0.999]},
+        name="adam",
+        source=source,
+    )
     for sequence, (loss, accuracy) in enumerate([(0.7, 0.7), (0.27, 0.91)], 1):
         _checkpoint(repository, files, ADAM, sequence, {"loss": loss, "accuracy": accuracy})
     _end(repository, ADAM, Reason.FINISHED, 7384.0, exit_status=0, checkpoints=2)
@@ -188,9 +204,18 @@ def _begin(
             params={key: Param(value=value) for key, value in {**params, "dataset": "digits"}.items()},
             primary_metric=LOSS,
             source=source,
-            git=Git(commit="5f2c1d0e9b8a7f6e5d4c3b2a190817263544f3e2", branch="main", remote="git@host:digits", dirty=True),
+            git=Git(
+                commit="5f2c1d0e9b8a7f6e5d4c3b2a190817263544f3e2", branch="main", remote="git@host:digits", dirty=True
+            ),
             interpreter=Interpreter(executable="/usr/bin/python", version="3.11.7"),
-            packages={"numpy": "1.26.4", "torch": "2.4.0", "click": "8.1.7", "pip": "24.0", "scikit-learn": "1.5.1", "six": "1.16"},
+            packages={
+                "numpy": "1.26.4",
+                "torch": "2.4.0",
+                "click": "8.1.7",
+                "pip": "24.0",
+                "scikit-learn": "1.5.1",
+                "six": "1.16",
+            },
             environment={"CUDA_VISIBLE_DEVICES": "0", "OMP_NUM_THREADS": "8"},
         )
     )
@@ -243,9 +268,7 @@ def _beat(repository: Repository, experiment: str, at: str, t_s: float, step: in
     )
 
 
-def _checkpoint(
-    repository: Repository, files: Path, experiment: str, sequence: int, metrics: dict[str, float]
-) -> None:
+def _checkpoint(repository: Repository, files: Path, experiment: str, sequence: int, metrics: dict[str, float]) -> None:
     weights = files / f"{experiment}-{sequence}.npz"
     weights.write_bytes(f"weights {experiment} {sequence} ".encode() * 1000)
     entry = repository.content.store_file(str(weights), b"weights/model.npz", 0o644)
@@ -269,7 +292,9 @@ def _checkpoint(
 def _metrics(repository: Repository, experiment: str, series: list[tuple[str, list[float]]]) -> None:
     steps = max(len(values) for _, values in series)
     points = [
-        MetricPoint(name, values[at], step=10 * (at + 1), line=at + 1, offset=20 * at, end_offset=20 * at + 20, t_s=at + 0.5)
+        MetricPoint(
+            name, values[at], step=10 * (at + 1), line=at + 1, offset=20 * at, end_offset=20 * at + 20, t_s=at + 0.5
+        )
         for at in range(steps)
         for name, values in series
     ]
@@ -310,7 +335,10 @@ def _store(repository: Repository, files: Path, texts: dict[str, str]) -> Source
         content_sha256=trees.content_sha256(entries),
         files=len(entries),
         size_bytes=sum(entry.size_bytes for entry in entries),
-        left_out=(LeftOut(path="data/digits.csv", size_bytes=120_000_000, reason="too large"), LeftOut(path=".env", reason="secret")),
+        left_out=(
+            LeftOut(path="data/digits.csv", size_bytes=120_000_000, reason="too large"),
+            LeftOut(path=".env", reason="secret"),
+        ),
         left_out_count=2,
     )
 

@@ -20,7 +20,7 @@ from local_content import TREES, LocalContent, Node, build, snapshot_of
 from kwrap.capture.source import Selection, select
 from kwrap.errors import StorageError
 from kwrap.supervisor import statcache
-from kwrap.supervisor.local_store import tar_header
+from kwrap.repository.local_store import LocalStore, tar_header
 from kwrap.supervisor.snapshot import MAX_PACKS, take
 
 
@@ -41,13 +41,14 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statcache, "RACY_NS", 0)
 
 
-def everything_below(place: Path) -> dict[Path, tuple[int, int, int]]:
+def everything_below(place: Path) -> dict[Path, tuple[int, int]]:
+    """Every file; one that is written again is another inode, for all are written beside and renamed."""
     return {path: _version(path) for path in sorted(place.rglob("*")) if path.is_file()}
 
 
-def _version(path: Path) -> tuple[int, int, int]:
+def _version(path: Path) -> tuple[int, int]:
     found = path.stat()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_size
 
 
 @settings(max_examples=40, deadline=None)
@@ -355,3 +356,21 @@ _TOP = Path(__file__).parents[2]
 def _identity(project: Path) -> tuple[int, int]:
     found = project.stat()
     return found.st_dev, found.st_ino
+
+
+def test_objects_that_no_snapshot_used_for_long_are_evicted_and_the_others_stay(project: Path, tmp_path: Path) -> None:
+    old = snapshot_of(project, tmp_path).snapshot
+    (project / "new.py").write_text("new")
+    for path in (tmp_path / "state" / "store").rglob("*"):
+        if path.is_file():
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+    used = snapshot_of(project, tmp_path).snapshot
+    local = LocalStore(str(tmp_path / "state" / "store"))
+    local.evict(before_s=1_500_000_000, kept={old.tree})
+    assert set(used.packs) >= set(old.packs)
+    assert all(os.path.exists(local.pack_path(sha256)) for sha256 in used.packs)
+    assert os.path.exists(local.tree_path(used.tree))
+    assert os.path.exists(local.tree_path(old.tree)), "kept by name"
+    local.evict(before_s=1_500_000_000)
+    assert not os.path.exists(local.tree_path(old.tree))
+    assert os.path.exists(local.tree_path(used.tree))

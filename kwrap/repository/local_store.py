@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Collection, Iterable
 
 # Left by a snapshot that was killed.
 _ABANDONED_AFTER_S = 24 * 3600.0
@@ -57,15 +58,31 @@ class LocalStore:
             os.makedirs(path, exist_ok=True)
             self._directories.add(path)
 
+    def mark_used(self, tree: str, packs: Iterable[str], blobs: Iterable[str]) -> None:
+        """A snapshot refers to these now: they are not evicted for a while."""
+        paths = [self.tree_path(tree), *map(self.pack_path, packs), *map(self.blob_path, blobs)]
+        for path in paths:
+            try:
+                os.utime(path)
+            except OSError:  # noqa: PERF203 - each is tried by itself
+                pass
+
+    def evict(self, before_s: float, kept: Collection[str] = ()) -> None:
+        """Remove objects that no snapshot has used since a wall time; `kept` are hashes that stay all the same."""
+        for directory in (f"{self.root}/{kind}" for kind in ("trees", "packs", "blobs")):
+            for place, _, names in os.walk(directory):
+                for name in names:
+                    if name.partition(".")[0] not in kept:
+                        _unlink_older(os.path.join(place, name), before_s)
+
     def remove_abandoned(self) -> None:
         """Remove what earlier snapshots left half written."""
         try:
-            with os.scandir(f"{self.root}/tmp") as entries:
-                for entry in entries:
-                    if entry.stat().st_mtime < time.time() - _ABANDONED_AFTER_S:
-                        os.unlink(entry.path)
+            names = os.listdir(f"{self.root}/tmp")
         except OSError:
             return
+        for name in names:
+            _unlink_older(f"{self.root}/tmp/{name}", time.time() - _ABANDONED_AFTER_S)
 
     def _write(self, path: str, data: bytes) -> None:
         if has(path, len(data)):
@@ -175,6 +192,14 @@ def tar_header(name: str, size_bytes: int) -> bytes:
 
 def _octal(number: int, width: int) -> bytes:
     return b"%0*o\x00" % (width - 1, number)
+
+
+def _unlink_older(path: str, before_s: float) -> None:
+    try:
+        if os.stat(path).st_mtime < before_s:
+            os.unlink(path)
+    except OSError:
+        pass
 
 
 def _unlink(path: str) -> None:
