@@ -134,7 +134,7 @@ def test_a_file_is_opened_as_a_stream_from_the_best_checkpoint_else_from_the_cod
         assert stream.read() == b"2 "
     assert one.open("model.npz").read(4) == b"weig"
     assert one.open("./train.py").read().startswith(b"import argparse")
-    assert one.checkpoint(1).open("model.npz").read(35).endswith(b" 1")
+    assert one.checkpoint(1).open("model.npz").read(34).endswith(b" 1")
     with pytest.raises(UnknownId) as error:
         one.open("weights/modle.npz")
     assert "weights/model.npz" in str(error.value.hint)

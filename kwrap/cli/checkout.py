@@ -81,7 +81,7 @@ def _apply(screen: Screen, project: Project, planned: Plan, force: bool, json: b
     if done.backup and planned.overwritten:
         where = "" if planned.target == project.directory else f" -o {shortened(planned.target)}"
         screen.print(f"What was there is kept: 'kwrap checkout --undo{where}' brings it back.")
-    screen.print(f"It was run with: {planned.command}")
+    screen.print(f"It was run with: {printable(planned.command)}")
 
 
 def _tell(screen: Screen, planned: Plan, every: bool) -> None:

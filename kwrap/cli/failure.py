@@ -24,11 +24,16 @@ def report(error: Exception, command: str | None, words: Sequence[str], err: Tex
 
         err.write(result.envelope(command or "", None, [told]))
     else:
-        err.write(f"error: {told.message}\n")
+        err.write(f"error: {_printable(told.message)}\n")
         if told.hint:
-            err.write(f"hint: {told.hint}\n")
+            err.write(f"hint: {_printable(told.hint)}\n")
     err.flush()
     return told.exit_status
+
+
+def _printable(text: str) -> str:
+    """Names that were recorded, or typed, may hold what moves the cursor; lines stay lines."""
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
 
 
 def _told(error: Exception, command: str | None) -> KwrapError:

@@ -51,6 +51,7 @@ def logs(
     found = project_of(context, repository, directory).find(name)
     experiment = found.experiment if isinstance(found, Checkpoint) else found
     wanted = _Wanted(
+        screen,
         experiment,
         run,
         None if stdout == stderr else "stdout" if stdout else "stderr",
@@ -65,8 +66,15 @@ class _Wanted:
     """Which part of the output."""
 
     def __init__(
-        self, experiment: Experiment, run: str | None, stream: str | None, since_s: float | None, grep: str | None
+        self,
+        screen: Screen,
+        experiment: Experiment,
+        run: str | None,
+        stream: str | None,
+        since_s: float | None,
+        grep: str | None,
     ) -> None:
+        self._screen = screen
         self._experiment = experiment
         self._run = run
         self._stream = stream
@@ -77,7 +85,8 @@ class _Wanted:
 
     def chunks(self, *, follow: bool) -> Iterator[OutputChunk]:
         """From where the last call ended."""
-        source = output.after(self._experiment.logs(self._run, follow=follow), self.position)
+        whole = _telling_of_gaps(self._screen, self._experiment.logs(self._run, follow=follow))
+        source = output.after(whole, self.position)
         if self._since_s is not None:
             source = output.since(source, self._since_s)
         return output.of_stream(self._counted(source), self._stream)
@@ -90,6 +99,16 @@ class _Wanted:
         for chunk in source:
             self.position = chunk.offset + len(chunk.data)
             yield chunk
+
+
+def _telling_of_gaps(screen: Screen, source: Iterable[OutputChunk]) -> Iterator[OutputChunk]:
+    """A word, beside the output, where bytes of it were lost."""
+    position = 0
+    for chunk in source:
+        if chunk.offset > position:
+            screen.say(f"[{chunk.offset - position:,} bytes are missing here]")
+        position = chunk.offset + len(chunk.data)
+        yield chunk
 
 
 def _print(screen: Screen, wanted: _Wanted, follow: bool, tail: int | None) -> None:

@@ -16,7 +16,7 @@ def print_checkpoint(screen: Screen, one: Checkpoint) -> None:
     """A checkpoint: how good, of what, and which files."""
     step = f" at step {one.step}" if one.step is not None else ""
     step = step or (f" at epoch {number(one.epoch)}" if one.epoch is not None else "")
-    name = f" '{one.experiment.name}'" if one.experiment.name else ""
+    name = f" '{printable(one.experiment.name)}'" if one.experiment.name else ""
     best = ", the best" if one.is_best() else ""
     screen.print(
         f"Checkpoint {one.id}{step} of experiment {one.experiment.short_id}{name}: "

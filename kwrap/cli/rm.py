@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kwrap.analysis.text import printable
 from kwrap.cli import result
 from kwrap.cli.options import DirectoryOption, JsonOption, RepositoryOption, VerboseOption, project_of, screen_of
 from kwrap.cli.words import count
@@ -60,6 +61,6 @@ def _check(one: Experiment | Checkpoint, force: bool) -> None:
 
 def _described(one: Experiment | Checkpoint) -> str:
     if isinstance(one, Checkpoint):
-        return f"checkpoint {one.id} of {one.experiment.name or one.experiment.short_id}"
+        return f"checkpoint {one.id} of {printable(one.experiment.name or one.experiment.short_id)}"
     checkpoints = f", {count(len(one.checkpoints), 'checkpoint')}" if one.checkpoints else ""
-    return f"{one.short_id}{f' {one.name}' if one.name else ''}: {one.sentence.rstrip('.')}{checkpoints}"
+    return f"{one.short_id}{f' {printable(one.name)}' if one.name else ''}: {one.sentence.rstrip('.')}{checkpoints}"

@@ -43,12 +43,12 @@ _AXES = {
 
 # Names that say by themselves that a line is one of a training.
 _STRONG = _vocabulary(
-    """acc accuracy auc auroc auprc bleu cer cider deviance elbo f1 fid iou logloss loss losses mae map map50 map75 mape
+    """acc accuracy auc auroc auprc bleu cer cider deviance elbo f1 fid iou logloss loss losses mae map50 map75 mape
     mcc miou mrr mse ndcg nll perplexity ppl psnr reward rmse rouge ssim wer xent"""
 )
 # Names that other programs print as well: alone on a line, they count only with a fraction.
 _WEAK = _vocabulary(
-    """ap bce dice entropy err error gnorm kappa kl likelihood loglik objective pearson precision r2 recall return rew
+    """ap bce dice entropy err error gnorm kappa kl likelihood loglik map objective pearson precision r2 recall return rew
     score sensitivity spearman specificity"""
 )
 # The last word is the head of a name: alpha_loss is a loss, loss_alpha, accuracy_threshold and accuracy.py are not.
@@ -76,8 +76,8 @@ _PROGRESS = _vocabulary(
 )
 # `PhaseWord loss`, `best acc`: words that belong to the name that follows them.
 QUALIFIERS = _vocabulary(
-    """average averaged avg balanced best cross current dev eval evaluation final macro max mean micro min overall running
-    smoothed test testing top total train training val valid validation weighted"""
+    """average averaged avg balanced best cross current dev eval evaluation final macro max mean micro min overall
+    running smoothed test testing top total train training val valid validation weighted"""
 )
 
 _EXCEPTION = re.compile(r"[A-Za-z.]*[a-z](?:Error|Exception|Warning)$")

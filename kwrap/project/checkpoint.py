@@ -27,7 +27,7 @@ class Checkpoint:
 
     def __repr__(self) -> str:
         step = f", step {self.step}" if self.step is not None else ""
-        return f"<checkpoint {self.id}{step}, {len(self.files)} files>"
+        return f"<checkpoint {self.id}{step}, {self.size_bytes:,} bytes>"
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -85,7 +85,11 @@ class Project:
         Raises UnknownId and AmbiguousId.
         """
         before, at, which = name.rpartition("@")
-        return self.experiments.get(before).checkpoint(which) if at else self.experiments.get(name)
+        try:
+            experiment = self.experiments.get(before if at else name)
+        except UnknownId:
+            return self.experiments.get(name)  # one whose name holds an @, or an error that names all of it
+        return experiment.checkpoint(which) if at else experiment
 
     def make_repository(self) -> Repository:
         """Open the repository, and make it where nothing is. Raises RepositoryError where something else lies."""

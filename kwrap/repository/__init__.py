@@ -1,7 +1,7 @@
 """What experiments mean, as small objects over any storage. The format itself: docs/repository-format.md.
 
 `repository` is what the rest of kwrap uses. Below it: `header` (is this a repository?), `record_objects` (records as
-JSON), `index` (all records, gathered), `lookup` (from what a person types to an id), `series` and `segments` (output and
-metrics), `content` with `trees`, `packs`, `pieces` and `compression` (files). `layout` spells names; `status` says what
-records mean together, and `restore` puts files back.
+JSON), `index` (all records, gathered), `lookup` (from what a person types to an id), `series` and `segments` (output
+and metrics), `content` with `trees`, `packs`, `pieces` and `compression` (files). `layout` spells names; `status` says
+what records mean together, and `restore` puts files back.
 """

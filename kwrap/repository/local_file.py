@@ -14,7 +14,7 @@ class LocalFile:
     def __init__(self, path: str) -> None:
         self._path = path
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
             raise self._unreadable(error) from error
 

@@ -18,6 +18,7 @@ from kwrap.storage.durable import Temporary, explained, sync_directory
 
 _CHUNK = 1 << 20
 _AT_ONCE = 1 << 16  # nearly every record is smaller: one read gives all of it
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # Windows changes line ends without
 _first = operator.itemgetter(0)
 
 
@@ -32,7 +33,7 @@ class DiskStorage:
     def read(self, name: str) -> bytes:
         path = self._path(name)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path, _READING)
             try:
                 data = os.read(descriptor, _AT_ONCE)
                 if not os.read(descriptor, 1):  # a short read alone does not say that the file ends there
@@ -46,7 +47,7 @@ class DiskStorage:
     def read_range(self, name: str, offset: int, length: int) -> bytes:
         path = self._path(name)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path, _READING)
             try:
                 return _read(descriptor, offset, length)
             finally:
@@ -180,9 +181,10 @@ class DiskStorage:
 def _read(descriptor: int, offset: int, length: int) -> bytes:
     """Up to `length` bytes: fewer only at the end of the file. Mostly in one piece, without a copy."""
     parts = []
-    while length > 0 and (part := os.pread(descriptor, length, offset)):
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    while length > 0 and (part := os.read(descriptor, length)):
         parts.append(part)
-        offset, length = offset + len(part), length - len(part)
+        length -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

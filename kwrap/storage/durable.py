@@ -7,7 +7,6 @@ person can act on.
 from __future__ import annotations
 
 import errno
-import fcntl
 import itertools
 import os
 import stat
@@ -55,7 +54,7 @@ class Temporary:
         # Host, process and count: writers that share a directory never meet, and one can see whose leftovers lie there.
         name = f"{os.uname().nodename}.{os.getpid()}.{next(_counter)}.{os.urandom(4).hex()}"
         self._path = os.path.join(root, "tmp", name)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         self._descriptor = _in_directory(self._path, lambda: os.open(self._path, flags, 0o666))
 
     def write(self, data: bytes | memoryview) -> None:
@@ -86,7 +85,9 @@ class Temporary:
 
     def _rename_to_nothing(self, path: str) -> None:
         """Without hard links: a look and a rename, one process at a time. The lock ends with its process."""
-        lock = os.open(os.path.join(self._root, "tmp", "create.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        import fcntl
+
+        lock = os.open(os.path.join(self._root, "tmp", "create.lock"), os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if os.path.lexists(path):
@@ -155,7 +156,7 @@ def _is_something_else(path: str) -> bool:
 def sync_directory(path: str) -> None:
     """Make names durable that were made or changed in a directory. One that was removed meanwhile needs nothing."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
         return
     try:

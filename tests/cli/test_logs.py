@@ -89,3 +89,14 @@ def test_metrics_of_a_checkpoint_are_those_known_then(command: Command) -> None:
         ("loss", 0.9, 20),
         ("accuracy", 0.61, 20),
     ]
+
+
+def test_bytes_that_were_lost_are_told_beside_the_output(command: Command) -> None:
+    (segment,) = (command.repository / "output").rglob("*.zst")
+    project = command.project()
+    run = project.experiments.get("baseline").state.runs[0]
+    project.repository.write_output_segment(run.experiment, run.run, 1000, b"later\n", b"")
+    done = command("logs", "baseline")
+    assert done.raw == OUTPUT + b"later\n"
+    assert done.err == f"[{1000 - len(OUTPUT)} bytes are missing here]\n"
+    assert segment.exists()

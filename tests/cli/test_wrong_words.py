@@ -121,3 +121,9 @@ def test_a_filter_that_nothing_fulfils_says_how_many_there_are(command: Command)
     done = command("ls", "-f", "loss < -1")
     assert (done.status, done.out) == (0, "")
     assert done.err == "No experiment matches; 'kwrap ls' lists all 6.\n"
+
+
+def test_control_characters_in_what_was_typed_do_not_reach_the_terminal(command: Command) -> None:
+    done = command("show", "x\x1b[31m\x07")
+    assert "\x1b" not in done.err and "\x07" not in done.err
+    assert "no experiment matches 'x\\x1b[31m\\x07'" in done.err

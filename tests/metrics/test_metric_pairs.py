@@ -74,6 +74,8 @@ def test_not_a_number_is_a_point() -> None:
         "target_accuracy=0.759",
         "precision: 16",
         "KeyError: 3",
+        "TYPE_MAP = 2",
+        "FLAG_HIGH_ACCURACY = 1<<10,",
         "ValueError: 0.5",
         "Size: 719960",
         "accuracy: 578/1000",

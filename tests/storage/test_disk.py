@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -299,8 +300,8 @@ def test_hard_links_that_the_file_system_refuses_are_done_without(tmp_path: Path
 
 def test_writing_makes_file_and_directories_durable(tmp_path: Path) -> None:
     """Seen from outside: the calls, in the order that a power cut needs."""
-    strace = "/usr/bin/strace"
-    if not os.path.exists(strace):
+    strace = shutil.which("strace")
+    if strace is None:
         pytest.skip("strace is not installed")
     root, log = tmp_path / "r", tmp_path / "log"
     code = f"from kwrap.storage.disk import DiskStorage; DiskStorage({str(root)!r}).create('a/b', b'x')"

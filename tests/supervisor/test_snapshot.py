@@ -19,8 +19,8 @@ from local_content import TREES, LocalContent, Node, build, snapshot_of
 
 from kwrap.capture.source import Selection, select
 from kwrap.errors import StorageError
-from kwrap.supervisor import statcache
 from kwrap.repository.local_store import LocalStore, tar_header
+from kwrap.supervisor import statcache
 from kwrap.supervisor.snapshot import MAX_PACKS, take
 
 
@@ -361,11 +361,11 @@ def _identity(project: Path) -> tuple[int, int]:
 def test_objects_that_no_snapshot_used_for_long_are_evicted_and_the_others_stay(project: Path, tmp_path: Path) -> None:
     old = snapshot_of(project, tmp_path).snapshot
     (project / "new.py").write_text("new")
-    for path in (tmp_path / "state" / "store").rglob("*"):
+    for path in (tmp_path / "store").rglob("*"):
         if path.is_file():
             os.utime(path, (1_000_000_000, 1_000_000_000))
     used = snapshot_of(project, tmp_path).snapshot
-    local = LocalStore(str(tmp_path / "state" / "store"))
+    local = LocalStore(str(tmp_path / "store"))
     local.evict(before_s=1_500_000_000, kept={old.tree})
     assert set(used.packs) >= set(old.packs)
     assert all(os.path.exists(local.pack_path(sha256)) for sha256 in used.packs)
