@@ -67,7 +67,7 @@ def print_table(screen: Screen, experiments: ExperimentList, *, everything: bool
     """The table; with `everything` and too little room for it, a paragraph for each experiment."""
     shown = [Shown(one, one.row(), one.best(), one.latest(), one.params) for one in experiments]
     shape = _shape(shown, everything)
-    columns, cells = _columns(shape), [_cells(one, shape, screen.now_ns()) for one in shown]
+    columns, cells = _filled(_columns(shape), [_cells(one, shape, screen.now_ns()) for one in shown])
     made = render(columns, cells, width=screen.columns, colours=screen.colours)
     if made.dropped and everything:
         for one in shown:
@@ -148,6 +148,12 @@ def _columns(shape: _Shape) -> list[Column]:
         ranks = [_RANKS[group], *range(_MORE_METRICS[group], _MORE_METRICS[group] + len(shape.metrics))]
         columns += [Column(name, right=True, rank=rank) for name, rank in zip(shape.metrics, ranks, strict=False)]
     return columns
+
+
+def _filled(columns: list[Column], rows: list[list[Cell]]) -> tuple[list[Column], list[list[Cell]]]:
+    """Without the columns that are empty in every row."""
+    kept = [at for at, column in enumerate(columns) if not column.rank or any(row[at].text for row in rows)]
+    return [columns[at] for at in kept], [[row[at] for at in kept] for row in rows]
 
 
 def _cells(one: Shown, shape: _Shape, now_ns: int) -> list[Cell]:

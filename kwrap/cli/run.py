@@ -43,9 +43,10 @@ def main(arguments: list[str]) -> int:
 def check(settings: config.Settings) -> None:
     """What can be told to be wrong before anything is started. Raises KwrapError."""
     if settings.metrics:
-        from kwrap.metrics.extractor import Extractor
+        from kwrap.metrics.user_patterns import compile_pattern
 
-        Extractor(patterns=settings.metrics)
+        for pattern in settings.metrics:
+            compile_pattern(pattern)
     if not settings.offline:
         preflight.check(settings.repository)
 

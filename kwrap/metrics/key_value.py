@@ -31,6 +31,7 @@ _WITHIN_EPOCH = re.compile(rb"\]?[ \t]?[\[(][ \t]*([0-9]{1,18})[ \t]*/[ \t]*[0-9
 _CALL = re.compile(rb"\w\((?:[^()=]{0,64},)?[ \t]*[A-Za-z_]\w{0,63}=")
 _ASSIGNMENT = re.compile(rb"[A-Za-z_)\]\"'][ \t]?[:=]")
 _WORD_BEFORE = re.compile(rb"([A-Za-z]{2,16})\.?[ \t]$")
+_MOST_QUALIFIERS = 3
 _BETWEEN_ITEMS = b" \t,;|-{}[]()"
 
 
@@ -81,7 +82,8 @@ class KeyValue:
         known = [pair for pair in pairs if _is_known(pair)]
         if known and len(pairs) > len(known):
             known = [pair for pair in pairs if _is_known(pair) or (pair[0].kind != METRIC and not pair[0].noise)]
-        if known and len(_ASSIGNMENT.findall(line)) > 2 * len(known) + 2:
+        most = 2 * len(known) + 2
+        if known and line.count(b":") + line.count(b"=") > most and len(_ASSIGNMENT.findall(line)) > most:
             return []
         return [_value(pair) for pair in known]
 
@@ -141,7 +143,9 @@ def _with_words_before(name: Name, line: bytes, start: int) -> Name:
     if before and text.lower() in QUALIFIERS:
         metric = before[1].decode("ascii")
         return judge(f"{text}_{metric}") if judge(metric).strength == 2 else name
-    while before and before[1].decode("ascii").lower() in QUALIFIERS:
+    for _ in range(_MOST_QUALIFIERS):
+        if not before or before[1].decode("ascii").lower() not in QUALIFIERS:
+            break
         text = f"{before[1].decode('ascii')}_{text}"
         start = before.start()
         before = _WORD_BEFORE.search(line, max(0, start - 18), start)

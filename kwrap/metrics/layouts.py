@@ -181,6 +181,8 @@ class Layouts:
 
         The longer nothing comes of it, the less often: after 2, 4, 8 … lines of the same names.
         """
+        if not (reading.step_span or reading.epoch_span):
+            return
         names = [value.name for value in reading.values]
         self._alike = self._alike + 1 if names == self._names else 1
         self._names = names

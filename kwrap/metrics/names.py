@@ -48,8 +48,8 @@ _STRONG = _vocabulary(
 )
 # Names that other programs print as well: alone on a line, they count only with a fraction.
 _WEAK = _vocabulary(
-    """ap bce dice entropy err error gnorm kappa kl likelihood loglik map objective pearson precision r2 recall return rew
-    score sensitivity spearman specificity"""
+    """ap bce dice entropy err error gnorm kappa kl likelihood loglik map objective pearson precision r2 recall return
+    rew score sensitivity spearman specificity"""
 )
 # The last word is the head of a name: alpha_loss is a loss, loss_alpha, accuracy_threshold and accuracy.py are not.
 _SETTING_AFTER = _vocabulary(
@@ -66,7 +66,7 @@ _NOISE = _vocabulary(
 )
 _NOISE_NAMES = _vocabulary("batch_size line size status weight_decay world_size id code")
 _TIMING = _vocabulary(
-    """dt dur duration elapsed eta flops flos fps gb gib hour hours kb latency mb mem memory mfu mib min minutes ms
+    """dt dur duration elapsed eta flops flos fps gb gib hour hours kb latency mb mem memory mfu mib minutes ms
     runtime s sec second seconds secs speed sps tflops throughput time tok tps ups vram wps"""
 )
 _PROGRESS = _vocabulary(
@@ -106,6 +106,8 @@ def judge(text: str) -> Name:
         return Name(text, axis, kind=PROGRESS)
     words = _words(text)
     strength, setting = _strength(words)
+    if words and words[-1] in _TIMING:
+        strength = 0
     noise = not _NOISE.isdisjoint(words) or text.lower() in _NOISE_NAMES or _EXCEPTION.match(text) is not None
     return Name(text, None, 0 if noise else strength, _kind(words, strength), noise, setting)
 

@@ -9,11 +9,13 @@ What a checkout overwrites is kept in the state directory, one directory for eac
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from kwrap.clock import SYSTEM, Clock, to_rfc3339
 from kwrap.errors import KwrapError, UnknownId
@@ -80,10 +82,35 @@ class Plan:
         if len(self.unchanged) == len(self.changes):
             return Checkout(what=self.what, target=self.target, changes=self.changes, backup=None)
         backup = _begin_backup(self, clock)
-        done = restore.apply(
-            self.content, self.entries, self.target, backup=os.path.join(backup, _FILES), progress=progress
-        )
+        source = self.content if progress is None else _Counted(self.content, progress)
+        done = restore.apply(source, self.entries, self.target, backup=os.path.join(backup, _FILES))
         return Checkout(what=self.what, target=self.target, changes=tuple(done), backup=backup)
+
+
+class _Counted:
+    """Content that says how many bytes of it were read: one file may be most of what is brought back."""
+
+    def __init__(self, content: Content, progress: Callable[[int], None]) -> None:
+        self._content = content
+        self._progress = progress
+
+    def entries_in_pack_order(self, entries: Sequence[TreeEntry]) -> Iterator[tuple[TreeEntry, BinaryIO]]:
+        for entry, stream in self._content.entries_in_pack_order(entries):
+            yield entry, cast(BinaryIO, _CountedStream(stream, self._progress))
+
+
+class _CountedStream(io.RawIOBase):
+    def __init__(self, stream: BinaryIO, progress: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._progress = progress
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self._progress(len(data))
+        return data
 
 
 def plan(

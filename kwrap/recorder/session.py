@@ -124,7 +124,7 @@ class Session:
         if not points:
             return
         t_s = None if at_s is None else round(at_s, 6)
-        timed = [point._replace(t_s=t_s) for point in points]
+        timed = [MetricPoint(*point[:7], t_s, point.kind) for point in points]
         self._segments.add(timed)
         for point in timed:
             self._summary.add(point)

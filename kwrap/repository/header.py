@@ -27,10 +27,18 @@ def open_header(storage: Storage, *, create: bool) -> Header:
     Any number of processes may do this at once. Raises RepositoryError when there is no repository that this kwrap
     can read; a place that holds something else is never written into.
     """
+    found = find_header(storage)
+    if found is not None:
+        return found
+    if not create:
+        raise RepositoryError(f"there is no repository at {storage.url}", hint="'kwrap init' makes one")
+    return _create(storage)
+
+
+def find_header(storage: Storage) -> Header | None:
+    """The same; None where nothing at all lies."""
     header = _read(storage)
-    if header is not None:
-        return header
-    if not storage.is_empty():
+    if header is None and not storage.is_empty():
         # Nothing, and then something: another process may have made it between our two looks.
         header = _read(storage)
         if header is None:
@@ -38,10 +46,7 @@ def open_header(storage: Storage, *, create: bool) -> Header:
                 f"{storage.url} is no repository: it is not empty, and has no {layout.REPOSITORY}",
                 hint="choose another place with --repository; kwrap never writes into one that holds something else",
             )
-        return header
-    if not create:
-        raise RepositoryError(f"there is no repository at {storage.url}", hint="'kwrap init' makes one")
-    return _create(storage)
+    return header
 
 
 def _create(storage: Storage) -> Header:

@@ -8,7 +8,6 @@ ndjson, a point a line.
 from __future__ import annotations
 
 import json
-import math
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -89,18 +88,30 @@ def _chunks(start: int, plain: bytes, index: bytes) -> Iterator[OutputChunk]:
 
 
 def encode_metrics(points: Sequence[MetricPoint]) -> bytes:
-    return compression.compress("".join(map(_line, points)).encode("utf-8", "surrogatepass"), _LEVEL)
+    return compression.compress("".join(_lines(points)).encode("utf-8", "surrogatepass"), _LEVEL)
 
 
-def _line(point: MetricPoint) -> str:
-    fields = {key: _finite(value) for key, value in point._asdict().items() if value is not None}
-    return json.dumps(fields, separators=(",", ":")) + "\n"
+def _lines(points: Iterable[MetricPoint]) -> Iterator[str]:
+    """One JSON object a point. Written out: there may be millions, and `json` takes four times as long."""
+    names: dict[str, str] = {}
+    for name, value, step, epoch, line, offset, end_offset, t_s, kind in points:
+        label = names.get(name)
+        if label is None:
+            label = names[name] = json.dumps(name)
+        text = f'{{"name":{label},"value":{_number(value)},"line":{line},"offset":{offset},"end_offset":{end_offset}'
+        if step is not None:
+            text += f',"step":{step}'
+        if epoch is not None:
+            text += f',"epoch":{_number(epoch)}'
+        if t_s is not None:
+            text += f',"t_s":{_number(t_s)}'
+        yield f'{text},"kind":"{kind}"}}\n'
 
 
-def _finite(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
+def _number(value: float) -> str:
+    if value - value == 0:  # finite: neither infinite nor not a number
+        return repr(value)
+    return '"NaN"' if value != value else '"Infinity"' if value > 0 else '"-Infinity"'
 
 
 def metric_lines(data: bytes, where: str) -> list[bytes]:

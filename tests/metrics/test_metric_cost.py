@@ -39,6 +39,8 @@ _UNITS = [
     b"nan",
     b"1.1",
     b"val_loss: 0.5 ",
+    b"best val loss: 0.5 ",
+    b"val " * 4000 + b"loss: 0.5 ",
 ]
 
 
