@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from kwrap.capture import interpreter, parameters, source
 from kwrap.config import Settings
-from kwrap.records import Interpreter, LeftOut, Param
 from kwrap.recorder.checkpoints import SUFFIXES
+from kwrap.records import Interpreter, LeftOut, Param
 from kwrap.rundir import state_directory
 
 

@@ -12,6 +12,7 @@ import os
 import queue
 import re
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -110,7 +111,7 @@ class CheckpointWatch:
         if recursive and (is_junk_directory(os.fsencode(os.path.basename(path))) or path in self._excluded):
             return
         handler: Any = _Handler(self._notice)
-        self._observer.schedule(handler, path, recursive=recursive)
+        self._observer.schedule(handler, path, recursive=recursive, event_filter=_events())
         self._watched.add(path)
 
     def mark_recorded(self, path: str, version: tuple[int, int, int]) -> None:
@@ -237,6 +238,21 @@ class CheckpointWatch:
             ]
             for name in names:
                 yield os.path.join(place, name)
+
+
+def _events() -> list[Any] | None:
+    """What to be told of. Where the system tells of closing (inotify), not of each write: there are thousands."""
+    if sys.platform != "linux":
+        return None
+    from watchdog import events
+
+    return [
+        events.FileClosedEvent,
+        events.FileCreatedEvent,
+        events.FileMovedEvent,
+        events.DirCreatedEvent,
+        events.DirMovedEvent,
+    ]
 
 
 class _Handler:

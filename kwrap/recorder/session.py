@@ -17,7 +17,7 @@ from typing import Any
 
 from kwrap import processes
 from kwrap.clock import to_rfc3339
-from kwrap.errors import StorageError
+from kwrap.errors import Damaged, StorageError
 from kwrap.metrics.extractor import Extractor
 from kwrap.metrics.summary import Summary
 from kwrap.recorder import facts, outcome
@@ -36,7 +36,7 @@ from kwrap.rundir import Journal, RunDirectory
 _PRINTED_WITH_S = 0.1
 # The watch costs more than a short command: it begins when the child has lived so long. The last look finds the rest.
 _WATCH_AFTER_S = 0.1
-_IDLE_LEAST_S, _IDLE_MOST_S = 0.05, 0.5
+_IDLE_LEAST_S, _IDLE_MOST_S = 0.1, 0.5
 
 
 def record(run_directory: RunDirectory, wake: int | None, take_over: Callable[[], None] | None) -> bool | None:
@@ -203,7 +203,7 @@ class Session:
         repository = self._deposit.finish()
         try:
             complete = repository is not None and self._complete(repository)
-        except StorageError:
+        except (StorageError, Damaged):  # a damaged segment is for 'verify' to name; the run directory stays
             complete = False
         self._follower.close()
         self._journal.close()
@@ -221,7 +221,7 @@ class Session:
             metrics=self._summary.summaries(),
             metric_points=self._segments.points,
             checkpoints=self._spool.committed,
-            warnings=self._warnings,
+            warnings={**self._warnings, **(self._extractor.warnings() if self._extractor is not None else {})},
             output_bytes=self._follower.position,
         )
         self._deposit.write_outcome(repository, written)
