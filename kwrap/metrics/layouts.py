@@ -41,7 +41,10 @@ _Column = Sequence["float | None"]
 
 
 class Run(NamedTuple):
-    """The points of lines that follow each other, the axes of the last of them, and where the line after it begins."""
+    """The points of lines that follow each other, the axes of the last of them, and where the line after it begins.
+
+    Without points: all of them say again what was said before.
+    """
 
     points: list[MetricPoint]
     lines: int
@@ -97,8 +100,8 @@ class Layout:
     def run(self, block: Block, start: int, number: int, epoch: float | None, before: Said) -> Run | None:
         """The lines of this layout from `start` on, without the last, which is left to be read and remembered.
 
-        None when there are fewer than two. It ends where two lines say the same. `before` is what the line before
-        said, `epoch` is the epoch where lines name none.
+        None when there are fewer than two. Either each of them says something new, or all say what the line before
+        said, which is in `before`. `epoch` is the epoch where lines name none.
         """
         matches = self._matches(block.text, start)
         if len(matches) < 2:
@@ -111,7 +114,10 @@ class Layout:
             [epoch] * len(matches) if self._epoch is None else list(map(float, columns[self._epoch]))
         )
         values = [list(map(float, columns[place])) for place in self._values]
-        lines = self._unlike(steps, epochs, values, before)
+        if self._says_again(steps, epochs, values, before):
+            repeated = self._repeated(steps, epochs, values) - 1
+            return Run([], repeated, (steps[0], epochs[0]), matches[repeated - 1].end()) if repeated else None
+        lines = self._unlike(steps, epochs, values)
         if lines < 1:
             return None
         ends = list(map(_end, islice(matches, lines)))
@@ -125,20 +131,32 @@ class Layout:
         points = list(series[0]) if len(series) == 1 else list(chain.from_iterable(zip(*series, strict=True)))
         return Run(points, lines, (steps[lines - 1], epochs[lines - 1]), ends[-1])
 
-    def _unlike(self, steps: _Column, epochs: _Column, values: Sequence[_Column], before: Said) -> int:
-        """How many lines say something else than the one before and the one after. Looks further while all do."""
+    def _says_again(self, steps: _Column, epochs: _Column, values: Sequence[_Column], before: Said) -> bool:
         at, said = before
         first = [(name, column[0]) for name, column in zip(self._names, values, strict=True)]
-        again = at == (steps[0], epochs[0]) and first == [(one.name, one.value) for one in said]
+        return at == (steps[0], epochs[0]) and first == [(one.name, one.value) for one in said]
+
+    def _repeated(self, steps: _Column, epochs: _Column, values: Sequence[_Column]) -> int:
+        """How many lines say the same as the first, which is one of them."""
+        rows = list(zip(steps, epochs, *values, strict=True))
+        repeated = next((number for number, row in enumerate(rows) if row != rows[0]), len(rows))
+        self._look(further=repeated == len(rows))
+        return repeated
+
+    def _unlike(self, steps: _Column, epochs: _Column, values: Sequence[_Column]) -> int:
+        """How many lines say something else than the one after. Looks further while all do."""
         axis = epochs if self._step is None else steps
-        if not again and True in map(eq, axis, islice(axis, 1, None)):
+        if True in map(eq, axis, islice(axis, 1, None)):
             rows = list(zip(steps, epochs, *values, strict=True))
             same = list(map(eq, rows, islice(rows, 1, None)))
             if True in same:
-                self._ahead = _FEWEST_LINES
+                self._look(further=False)
                 return same.index(True)
-        self._ahead = min(_MOST_LINES, 2 * self._ahead)
-        return 0 if again else len(steps) - 1
+        self._look(further=True)
+        return len(steps) - 1
+
+    def _look(self, *, further: bool) -> None:
+        self._ahead = min(_MOST_LINES, 2 * self._ahead) if further else _FEWEST_LINES
 
     def _matches(self, text: bytes, start: int) -> list[re.Match[bytes]]:
         first = self._expression.match(text, start)

@@ -55,9 +55,10 @@ class StreamReader:
             if layouts and not self._in_traceback and (start or not block.redrawn):
                 run = layouts.run(block, start, number, self._axes.epoch, (self._said_at, self._said))
                 if run:
-                    points += run.points
-                    self._axes.step, self._axes.epoch = self._said_at = run.axes
-                    self._said = []
+                    if run.points:
+                        points += run.points
+                        self._axes.step, self._axes.epoch = self._said_at = run.axes
+                        self._said = []
                     start, number, counted = run.end, number + run.lines, run.end
                     hit = start
             end = text.find(NEWLINE, start)

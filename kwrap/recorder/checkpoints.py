@@ -30,6 +30,7 @@ _CLOSED_REST_S, _OPEN_REST_S = 0.2, 2.0
 # Files changed at most this long before the child's start may still be its own: clocks of file systems are coarse.
 _CLOCK_GRAIN_NS = 20_000_000
 _NUMBERED = re.compile(r"\d")
+_DIGITS = re.compile(r"\d{1,15}")
 _QUEUE_EVENTS = 100_000
 
 
@@ -54,6 +55,12 @@ class WeightSet(NamedTuple):
     key: str
     files: tuple[Seen, ...]
     at_ns: int
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers in its name, the last first: one may be the step or the epoch."""
+        name = os.path.basename(self.key).removesuffix(".*")
+        return tuple(int(digits) for digits in reversed(_DIGITS.findall(name)))
 
 
 class _Candidate:

@@ -31,9 +31,6 @@ from kwrap.records import Heartbeat, MetricPoint
 from kwrap.repository.repository import Repository
 from kwrap.rundir import Journal, RunDirectory
 
-# What was printed up to this long after a file's last change belongs to it: the clocks of file systems are coarse, and
-# a line reaches us a moment after it was printed.
-_PRINTED_WITH_S = 0.1
 # The watch costs more than a short command: it begins when the child has lived so long. The last look finds the rest.
 _WATCH_AFTER_S = 0.1
 _IDLE_LEAST_S, _IDLE_MOST_S = 0.1, 0.5
@@ -155,7 +152,7 @@ class Session:
         for seen in found.files:
             self._watch.mark_recorded(seen.path, seen.version)
         try:
-            entry = self._spool.pin(found, self._known.at(t_s + _PRINTED_WITH_S), t_s, to_rfc3339(found.at_ns))
+            entry = self._spool.pin(found, self._known.at(t_s, found.numbers), t_s, to_rfc3339(found.at_ns))
         except OSError:
             self._warn("checkpoint_not_pinned")
             return
