@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kwrap.capture import interpreter, parameters, source
 from kwrap.config import Settings
+from kwrap.project_state import written_checkpoints
 from kwrap.recorder.checkpoints import SUFFIXES
 from kwrap.records import Interpreter, LeftOut, Param
 from kwrap.rundir import state_directory
@@ -52,6 +53,7 @@ def preview(settings: Settings, program: str | None, excluded: Sequence[str]) ->
             max_file_bytes=int(settings.max_file_size * 1e6),
             max_total_bytes=int(settings.max_snapshot_size * 1e6),
             excluded=[os.fsencode(path) for path in (*excluded, state_directory())],
+            written=written_checkpoints(project),
         )
     files = tuple(
         PreviewFile(path=_text(file.path), size_bytes=file.size_bytes, kind=file.kind) for file in selection.files

@@ -14,7 +14,6 @@ A line that was torn by a kill or a full disk is passed over. On the path to the
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import struct
@@ -35,11 +34,6 @@ def state_directory() -> str:
 def store_directory() -> str:
     """The local content store that code snapshots are taken into."""
     return os.path.join(state_directory(), "store")
-
-
-def index_file(project: bytes) -> str:
-    """The stat cache of a project's code snapshots."""
-    return os.path.join(state_directory(), "index", hashlib.sha256(os.path.realpath(project)).hexdigest()[:32])
 
 
 class RunDirectory:

@@ -32,6 +32,7 @@ TOO_LARGE = "too large"
 TOTAL_TOO_LARGE = "total too large"
 TOO_MANY = "too many files"
 SECRET = "secret"
+CHECKPOINT = "checkpoint of an earlier run"
 UNREADABLE = "unreadable"
 NOT_REGULAR = "not a regular file"
 
@@ -76,10 +77,12 @@ def select(
     max_file_bytes: int = MAX_FILE_BYTES,
     max_total_bytes: int = MAX_TOTAL_BYTES,
     excluded: Sequence[bytes] = (),
+    written: Collection[bytes] = (),
     max_files: int = MAX_FILES,
     git_limit_s: float = GIT_LIMIT_S,
 ) -> Selection:
-    """The files of a project. `excluded` are absolute directories never captured, such as the repository.
+    """The files of a project. `excluded` are absolute directories never captured, such as the repository; `written`
+    are paths that earlier runs wrote as checkpoints.
 
     Raises KwrapError when the project directory cannot be read.
     """
@@ -93,7 +96,7 @@ def select(
         ) from error
     try:
         lister = _Lister(root, _below(root, excluded), max_files, git_limit_s)
-        found = _Found(descriptor, max_file_bytes)
+        found = _Found(descriptor, max_file_bytes, written)
         pending = [b""]
         for start in pending:  # grows while it is read: repositories inside the project are listed by themselves
             listing = lister.find(start)
@@ -162,12 +165,13 @@ class _Lister:
 class _Found:
     """Sorts paths into files to capture and what is left out, by what `lstat` says."""
 
-    def __init__(self, descriptor: int, max_file_bytes: int) -> None:
+    def __init__(self, descriptor: int, max_file_bytes: int, written: Collection[bytes]) -> None:
         self.files: list[SourceFile] = []
         self.left_out: list[LeftOutFile] = []
         self._directories: list[bytes] = []
         self._descriptor = descriptor
         self._max_file_bytes = max_file_bytes
+        self._written = written
         self._user = os.geteuid()
 
     def take_directories(self) -> list[bytes]:
@@ -225,6 +229,8 @@ class _Found:
         directory, _, name = path.rpartition(b"/")
         if junk.is_secret(directory, name):
             return SECRET
+        if path in self._written:
+            return CHECKPOINT
         if found.st_size > self._max_file_bytes:
             return TOO_LARGE
         own = found.st_uid == self._user and found.st_mode & stat.S_IRUSR

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from kwrap import config, ids, processes
 from kwrap.capture import redaction
 from kwrap.errors import KwrapError, UsageError
+from kwrap.project_state import index_file, written_checkpoints
 from kwrap.repository import preflight
-from kwrap.rundir import Journal, RunDirectory, index_file, state_directory, store_directory
+from kwrap.rundir import Journal, RunDirectory, state_directory, store_directory
 from kwrap.supervisor import child
 from kwrap.supervisor.supervise import Ended, Task, supervise
 
@@ -142,6 +143,7 @@ def _snapshot(settings: config.Settings, journal: Journal, say: _Speaker) -> Non
             max_file_bytes=int(settings.max_file_size * 1e6),
             max_total_bytes=int(settings.max_snapshot_size * 1e6),
             excluded=[os.fsencode(path) for path in excluded_directories(settings)],
+            written=written_checkpoints(project),
         )
         taken = snapshot.take(selection, project, store_directory(), index_file(project))
         for note in selection.notes:

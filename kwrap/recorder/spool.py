@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from kwrap.errors import Damaged
 from kwrap.ids import new_write_id
+from kwrap.project_state import add_written_checkpoints
 from kwrap.recorder.checkpoints import WeightSet
 from kwrap.recorder.known import Known
 from kwrap.records import Checkpoint, CheckpointFile, PrimaryMetric
@@ -70,7 +72,15 @@ class Spool:
             self._journal.append("pinned", **entry)
             self.pinned.append(entry)
         self.next_sequence += 1
+        self._remember(bytes.fromhex(str(name)) for name, *_ in files)
         return entry
+
+    def _remember(self, names: Iterable[bytes]) -> None:
+        """These are no code: the next snapshot leaves them out. Forgetting it costs a few bytes."""
+        try:
+            add_written_checkpoints(os.fsencode(self._project), names)
+        except OSError:
+            pass
 
     def store(
         self, entry: dict[str, Any], content: Content, experiment: str, run: str, primary: PrimaryMetric | None

@@ -86,3 +86,14 @@ def test_the_repository_and_junk_are_not_watched(kwrap: Kwrap, tmp_path: Path) -
     script = "import os; os.makedirs('node_modules/x'); open('node_modules/x/model.pt','w').write('no')"
     kwrap.run([PYTHON, "-c", script], check=True)
     assert kwrap.state_of_only().checkpoints == ()
+
+
+def test_what_a_run_wrote_as_checkpoints_is_no_code_of_the_next(kwrap: Kwrap) -> None:
+    (kwrap.project / "train.py").write_text("open('model.pt', 'wb').write(b'weights')")
+    kwrap.run([PYTHON, "train.py"], check=True)
+    kwrap.run([PYTHON, "train.py"], check=True)
+    first, second = (state.experiment.source for state in kwrap.states())
+    assert first is not None
+    assert second is not None
+    assert first.content_sha256 == second.content_sha256
+    assert [(file.path, file.reason) for file in second.left_out] == [("model.pt", "checkpoint of an earlier run")]
