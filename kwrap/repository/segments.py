@@ -98,11 +98,12 @@ def _lines(points: Iterable[MetricPoint]) -> Iterator[str]:
         label = names.get(name)
         if label is None:
             label = names[name] = json.dumps(name)
-        text = f'{{"name":{label},"value":{_number(value)},"line":{line},"offset":{offset},"end_offset":{end_offset}'
+        text = f'{{"name":{label},"value":{_number(value)}'
         if step is not None:
             text += f',"step":{step}'
         if epoch is not None:
             text += f',"epoch":{_number(epoch)}'
+        text += f',"line":{line},"offset":{offset},"end_offset":{end_offset}'
         if t_s is not None:
             text += f',"t_s":{_number(t_s)}'
         yield f'{text},"kind":"{kind}"}}\n'
