@@ -19,8 +19,7 @@ def test_stdout_and_stderr_go_where_they_went_and_are_told_apart_in_the_record(k
     done = kwrap.run([PYTHON, "-c", script], "-q")
     assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
     state = kwrap.state_of_only()
-    chunks = list(kwrap.repository.output(state.experiment.id, state.runs[0].run))
-    assert {(chunk.stream, chunk.data) for chunk in chunks} == {(1, b"out\n"), (2, b"err\n")}
+    assert (kwrap.output(state, 1), kwrap.output(state, 2)) == (b"out\n", b"err\n")
 
 
 def test_one_place_for_both_streams_keeps_their_order(kwrap: Kwrap) -> None:
@@ -83,7 +82,9 @@ def watch_memory(supervisor: int, peaks: dict[int, int]) -> None:
             status = Path(f"/proc/{pid}/status").read_text()
         except OSError:
             continue
-        peaks.update({pid: int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")})
+        _, found, rest = status.partition("VmHWM:")
+        if found:
+            peaks[pid] = int(rest.split()[0])
 
 
 def test_a_reader_that_leaves_early_does_not_end_the_command_or_its_log(kwrap: Kwrap) -> None:
