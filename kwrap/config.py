@@ -1,7 +1,7 @@
-"""Settings of `kwrap run`: declared once, in OPTIONS, for the command line, its help, the environment and kwrap.yaml.
+"""Settings of one `kwrap run`, from every source; the project it belongs to, and its repository.
 
-Precedence: option, `KWRAP_*` variable, kwrap.yaml, default. An unknown option or key is an error naming the nearest.
-On the path to the child's start: PyYAML is imported only where a kwrap.yaml is found.
+Precedence: option, `KWRAP_*` variable, kwrap.yaml, default. An unknown key is an error that names the nearest. On the
+path to the child's start: PyYAML is imported only where a kwrap.yaml is found.
 """
 
 from __future__ import annotations
@@ -10,156 +10,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kwrap.arguments import add, nearest, parse_arguments
 from kwrap.errors import ConfigError, UsageError
+from kwrap.options import OPTIONS, Option
 
 CONFIG_FILE = "kwrap.yaml"
 DEFAULT_REPOSITORY = ".kwrap"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-
-
-class Option(NamedTuple):
-    """One setting. `kind`: text, number, flag (given or not), switch (--x / --no-x, None when neither), list, pairs.
-
-    `key` is its name in kwrap.yaml and, in capitals after KWRAP_, in the environment; None: on the command line only.
-    """
-
-    name: str
-    flags: tuple[str, ...]
-    kind: str
-    help: str
-    metavar: str = ""
-    key: str | None = None
-    default: Any = None
-    choices: tuple[str, ...] = ()
-    section: str = "What is recorded"
-
-
-OPTIONS: tuple[Option, ...] = (
-    Option("name", ("--name",), "text", "A name for the experiment.", "NAME"),
-    Option("tags", ("--tag",), "list", "A tag; may be repeated.", "TAG", key="tags", default=()),
-    Option("note", ("--note",), "text", "A sentence to remember it by.", "TEXT"),
-    Option("params", ("--param", "-p"), "pairs", "A hyperparameter; may be repeated.", "K=V", key="params", default={}),
-    Option(
-        "metrics",
-        ("--metric",),
-        "list",
-        "A regular expression with named groups that finds metrics in the output; may be repeated.",
-        "REGEX",
-        key="metrics",
-        default=(),
-    ),
-    Option(
-        "auto_metrics",
-        ("--auto-metrics",),
-        "switch",
-        "Recognise metrics by themselves.",
-        key="auto_metrics",
-        default=True,
-    ),
-    Option(
-        "primary", ("--primary",), "text", "The metric that says which checkpoint is best.", "METRIC", key="primary"
-    ),
-    Option(
-        "goal",
-        ("--goal",),
-        "text",
-        "Whether less or more of it is better.",
-        "GOAL",
-        key="goal",
-        choices=("minimize", "maximize"),
-    ),
-    Option(
-        "watch",
-        ("--watch",),
-        "list",
-        "Weight files to keep, besides the known suffixes.",
-        "GLOB",
-        key="watch",
-        default=(),
-    ),
-    Option("snapshot", ("--snapshot",), "switch", "Keep the code as it is at the start.", key="snapshot", default=True),
-    Option(
-        "max_file_size",
-        ("--max-file-size",),
-        "number",
-        "Largest file kept with the code, MB.",
-        "MB",
-        "max_file_size",
-        10.0,
-    ),
-    Option(
-        "max_snapshot_size",
-        ("--max-snapshot-size",),
-        "number",
-        "Largest code snapshot, MB.",
-        "MB",
-        "max_snapshot_size",
-        200.0,
-    ),
-    Option(
-        "repository",
-        ("--repository", "-R"),
-        "text",
-        "Where experiments are kept.",
-        "URL",
-        key="repository",
-        section="Where",
-    ),
-    Option("project_directory", ("--project-directory", "-D"), "text", "The project's top.", "DIR", section="Where"),
-    Option(
-        "offline",
-        ("--offline",),
-        "flag",
-        "Keep the record on this machine; 'kwrap sync' sends it later.",
-        section="Where",
-    ),
-    Option(
-        "pty",
-        ("--pty",),
-        "switch",
-        "Give the command a terminal, or pipes; by default as standard output is.",
-        key="pty",
-        section="How the command runs",
-    ),
-    Option(
-        "unbuffer",
-        ("--unbuffer",),
-        "switch",
-        "Set PYTHONUNBUFFERED=1 when output goes to a pipe.",
-        key="unbuffer",
-        default=True,
-        section="How the command runs",
-    ),
-    Option(
-        "grace",
-        ("--grace",),
-        "number",
-        "Seconds from SIGTERM to SIGKILL.",
-        "S",
-        key="grace",
-        default=30.0,
-        section="How the command runs",
-    ),
-    Option(
-        "wait",
-        ("--wait",),
-        "switch",
-        "At the end, wait until the record is complete.",
-        key="wait",
-        default=True,
-        section="How the command runs",
-    ),
-    Option(
-        "dry_run",
-        ("--dry-run",),
-        "flag",
-        "Start nothing; print what would be recorded.",
-        section="How the command runs",
-    ),
-    Option("json", ("--json",), "flag", "With --dry-run: as JSON.", section="How the command runs"),
-    Option("quiet", ("--quiet", "-q"), "flag", "Say nothing but errors.", section="How the command runs"),
-    Option("verbose", ("--verbose", "-v"), "flag", "Say more.", section="How the command runs"),
-)
 
 
 class Settings(NamedTuple):
@@ -189,35 +46,6 @@ def load(arguments: Sequence[str], environment: Mapping[str, str], directory: st
     repository = repository_url(values["repository"], given.get("repository"), project, directory)
     values.update({name: _merged(values[name], value) for name, value in given.items()})
     return Settings(argv, project, repository, config_file, values)
-
-
-def parse_arguments(arguments: Sequence[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What was given as options, and the command: all after `--`, or from the first word that is no option."""
-    given: dict[str, Any] = {}
-    by_flag = _flags()
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            break
-        if not word.startswith("-") or word == "-":
-            rest.insert(0, word)
-            break
-        flag, attached = _split(word, by_flag)
-        if flag not in by_flag:
-            raise UsageError(f"no such option: {flag}", hint=_nearest_option(flag, by_flag))
-        option, meaning = by_flag[flag]
-        if option.kind in ("flag", "switch"):
-            if attached is not None:
-                raise UsageError(f"{flag} takes no value")
-            given[option.name] = meaning
-            continue
-        if attached is None:
-            if not rest or rest[0] == "--":
-                raise UsageError(f"{flag} needs a value: {flag} {option.metavar}")
-            attached = rest.pop(0)
-        _add(given, option, flag, attached)
-    return given, tuple(rest)
 
 
 def find_project(directory: str, chosen: str | None = None) -> str:
@@ -284,7 +112,7 @@ def _config_values(path: str, data: dict[str, Any]) -> dict[str, Any]:
     for key, value in data.items():
         option = by_key.get(key)
         if option is None:
-            near = _nearest(str(key), [name for name in by_key if name])
+            near = nearest(str(key), [name for name in by_key if name])
             hint = f"did you mean '{near}'?" if near else "known keys: " + ", ".join(sorted(filter(None, by_key)))
             raise ConfigError(f"{path}: unknown key '{key}'", hint=hint)
         values[option.name] = _typed(option, value, f"{path}: '{key}'")
@@ -331,29 +159,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         elif option.kind == "list":
             values[option.name] = tuple(text.split(os.pathsep)) if option.name == "watch" else (text,)
         else:
-            _add(values, option, variable, text)
+            add(values, option, variable, text)
     return values
-
-
-def _add(given: dict[str, Any], option: Option, flag: str, text: str) -> None:
-    if option.kind == "list":
-        given[option.name] = (*given.get(option.name, ()), text)
-    elif option.kind == "pairs":
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(f"{flag} needs NAME=VALUE, not '{text}'")
-        given[option.name] = {**given.get(option.name, {}), name: value}
-    elif option.kind == "number":
-        try:
-            given[option.name] = float(text)
-        except ValueError:
-            raise UsageError(f"{flag} needs a number, not '{text}'") from None
-    else:
-        if option.choices and text not in option.choices:
-            near = _nearest(text, option.choices)
-            hint = f"did you mean '{near}'?" if near else None
-            raise UsageError(f"{flag} is one of {', '.join(option.choices)}, not '{text}'", hint=hint)
-        given[option.name] = text
 
 
 def _merged(before: Any, given: Any) -> Any:
@@ -363,36 +170,6 @@ def _merged(before: Any, given: Any) -> Any:
     if isinstance(before, dict) and isinstance(given, dict):
         return {**before, **given}
     return given
-
-
-def _flags() -> dict[str, tuple[Option, Any]]:
-    found: dict[str, tuple[Option, Any]] = {}
-    for option in OPTIONS:
-        for flag in option.flags:
-            found[flag] = (option, True)
-            if option.kind == "switch":
-                found["--no-" + flag[2:]] = (option, False)
-    return found
-
-
-def _split(word: str, by_flag: Mapping[str, Any]) -> tuple[str, str | None]:
-    if word.startswith("--"):
-        flag, equals, value = word.partition("=")
-        return flag, value if equals else None
-    if len(word) > 2 and word[:2] in by_flag:
-        return word[:2], word[2:].removeprefix("=")
-    return word, None
-
-
-def _nearest_option(flag: str, by_flag: Mapping[str, Any]) -> str:
-    near = _nearest(flag, list(by_flag))
-    return f"did you mean '{near}'?" if near else "'kwrap run --help' lists them; the command comes after '--'"
-
-
-def _nearest(word: str, words: Sequence[str]) -> str | None:
-    import difflib
-
-    return next(iter(difflib.get_close_matches(word, words, 1, 0.5)), None)
 
 
 def _absolute(url: str, base: str) -> str:

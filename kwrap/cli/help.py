@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from kwrap.cli.commands import COMMANDS, RUN, Command, find
-from kwrap.config import CONFIG_FILE, OPTIONS, Option
+from kwrap.config import CONFIG_FILE
+from kwrap.options import OPTIONS, Option
 
 WIDTH = 100
 _NARROWEST, _LEFT = 40, 30

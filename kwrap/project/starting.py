@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kwrap.config import CONFIG_FILE, DEFAULT_REPOSITORY, OPTIONS, Option
+from kwrap.config import CONFIG_FILE, DEFAULT_REPOSITORY
 from kwrap.errors import ConfigError
+from kwrap.options import OPTIONS, Option
 
 if TYPE_CHECKING:
     from kwrap.project.project import Project

@@ -7,7 +7,7 @@ from command_line import Command, Golden
 
 from kwrap.cli.commands import COMMANDS
 from kwrap.cli.help import page, render_run_help
-from kwrap.config import OPTIONS
+from kwrap.options import OPTIONS
 
 
 def test_the_page_of_kwrap_is_as_in_its_golden(command: Command, golden: Golden) -> None:

@@ -10,7 +10,7 @@ import yaml
 from command_line import Command
 
 from kwrap import config
-from kwrap.config import OPTIONS
+from kwrap.options import OPTIONS
 from kwrap.project.starting import example
 
 
