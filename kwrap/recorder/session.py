@@ -12,22 +12,20 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from kwrap import processes
 from kwrap.clock import to_rfc3339
 from kwrap.errors import Damaged, StorageError
-from kwrap.metrics.extractor import Extractor
-from kwrap.metrics.summary import Summary
 from kwrap.recorder import facts, outcome
 from kwrap.recorder.checkpoints import CheckpointWatch, WeightSet
 from kwrap.recorder.deposit import Deposit
 from kwrap.recorder.follow import OutputFollower
-from kwrap.recorder.known import KnownMetrics
+from kwrap.recorder.metrics import RunMetrics
 from kwrap.recorder.segments import Segments
 from kwrap.recorder.spool import Spool
-from kwrap.records import Heartbeat, MetricPoint
+from kwrap.records import Heartbeat
 from kwrap.repository.repository import Repository
 from kwrap.rundir import Journal, RunDirectory
 
@@ -75,9 +73,7 @@ class Session:
         self._id, self._run = created["experiment"], created["run"]
         self._spawned = events.get("spawned", {})
         self._follower = OutputFollower(run_directory)
-        self._extractor = _extractor(created)
-        self._summary = Summary()
-        self._known = KnownMetrics()
+        self._metrics = RunMetrics(created)
         self._segments = Segments(run_directory, self._id, self._run)
         self._journal = Journal(run_directory.recorder_journal)
         self._spool = Spool(run_directory, self._journal, created["project_directory"])
@@ -108,24 +104,12 @@ class Session:
         return moved
 
     def _follow(self) -> bool:
-        if self._extractor is None:
+        if not self._metrics.wanted:
             return self._follower.skip()
         pieces = self._follower.read()
         for piece in pieces:
-            points = self._extractor.feed(piece.data, piece.offset, piece.stream)
-            self._take(points, piece.at_ns / 1e9)
+            self._segments.add(self._metrics.feed(piece))
         return bool(pieces)
-
-    def _take(self, points: Sequence[MetricPoint], at_s: float | None) -> None:
-        """Points have the time of the bytes that ended their line."""
-        if not points:
-            return
-        t_s = None if at_s is None else round(at_s, 6)
-        timed = [MetricPoint(*point[:7], t_s, point.kind) for point in points]
-        self._segments.add(timed)
-        for point in timed:
-            self._summary.add(point)
-            self._known.add(point)
 
     def _checkpoint_watch(self, created: dict[str, Any]) -> CheckpointWatch:
         started_ns = self._spawned.get("wall_ns", created["wall_ns"])
@@ -152,7 +136,7 @@ class Session:
         for seen in found.files:
             self._watch.mark_recorded(seen.path, seen.version)
         try:
-            entry = self._spool.pin(found, self._known.at(t_s, found.numbers), t_s, to_rfc3339(found.at_ns))
+            entry = self._spool.pin(found, self._metrics.known.at(t_s, found.numbers), t_s, to_rfc3339(found.at_ns))
         except OSError:
             self._warn("checkpoint_not_pinned")
             return
@@ -192,8 +176,7 @@ class Session:
             _release_terminal()
         while self._follow():
             pass
-        if self._extractor is not None:
-            self._take(self._extractor.finish(), None)
+        self._segments.add(self._metrics.finish())
         self._watch.stop()
         for found in self._watch.settled(time.time_ns(), final=True):
             self._pin(found)
@@ -215,17 +198,17 @@ class Session:
         written = outcome.build(
             self._run_directory,
             self._events,
-            metrics=self._summary.summaries(),
+            metrics=self._metrics.summaries(),
             metric_points=self._segments.points,
             checkpoints=self._spool.committed,
-            warnings={**self._warnings, **(self._extractor.warnings() if self._extractor is not None else {})},
+            warnings={**self._warnings, **self._metrics.warnings()},
             output_bytes=self._follower.position,
         )
         self._deposit.write_outcome(repository, written)
         return self._segments.complete(repository) and repository.outcome(self._id, self._run) is not None
 
     def _heartbeat(self, age_s: float) -> Heartbeat:
-        known = self._known.latest()
+        known = self._metrics.known.latest()
         return Heartbeat(
             experiment=self._id,
             run=self._run,
@@ -246,13 +229,6 @@ class Session:
         """Count something that went wrong on our side; from any thread."""
         with self._warn_lock:
             self._warnings[code] += 1
-
-
-def _extractor(created: dict[str, Any]) -> Extractor | None:
-    """None when no metric is wanted: the output is then not looked at."""
-    if not created["auto_metrics"] and not created["metrics"]:
-        return None
-    return Extractor(patterns=created["metrics"], automatic=created["auto_metrics"])
 
 
 def _release_terminal() -> None:
