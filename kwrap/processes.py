@@ -47,6 +47,11 @@ def is_alive(process: Identity) -> bool:
     return True
 
 
+def children(pid: int) -> list[int]:
+    """Living children of a process; none where the system does not list them (CONFIG_PROC_CHILDREN)."""
+    return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
 def descendants(pid: int, *, without: frozenset[int] = frozenset()) -> list[int]:
     """Every living descendant of a process, nearest first; those in `without` and what is below them are left out."""
     children: dict[int, list[int]] = {}
@@ -60,6 +65,12 @@ def descendants(pid: int, *, without: frozenset[int] = frozenset()) -> list[int]
         level = [child for parent in level for child in children.get(parent, ()) if child not in without]
         found += level
     return found
+
+
+def ignores(pid: int, number: int) -> bool:
+    """Whether a process ignores a signal; False where that cannot be known."""
+    mask = _read(f"/proc/{pid}/status").partition(b"\nSigIgn:")[2].split(maxsplit=1)[:1]
+    return bool(mask) and bool(int(mask[0], 16) >> (number - 1) & 1)
 
 
 def command_line(pid: int) -> str:

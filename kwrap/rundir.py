@@ -6,13 +6,16 @@
         output.log       what the child printed, byte for byte
         output.idx       from which byte on, when (ns since the start), on which stream: 17 bytes a chunk
         spool/           checkpoint files that are pinned until the repository has them
-        lock             held by the recorder that is at work
+        recorder.log     faults of the recorder's own
+        lock             held by the recorder that is at work; its time says when that was last alive
+        reserve          room for the last lines of the journal, should the disk be full by then
 
 A line that was torn by a kill or a full disk is passed over. On the path to the child's start: standard library only.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -20,6 +23,10 @@ import struct
 from typing import Any
 
 INDEX_RECORD = struct.Struct("<QQB")
+_RESERVE_BYTES = 8192
+# How a recorder's process ends: the repository has all of it, or what is left is kept here for later. When it ends in
+# any other way, another one is to try.
+RECORDED, KEPT = 0, 75
 
 
 def state_directory() -> str:
@@ -27,8 +34,10 @@ def state_directory() -> str:
     chosen = os.environ.get("KWRAP_STATE_DIRECTORY")
     if chosen:
         return os.path.abspath(chosen)
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(base, "kwrap")
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):  # "All paths must be absolute. If … relative … ignore it", says the specification
+        base = os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "kwrap") if os.path.isabs(base) else _without_home()
 
 
 def store_directory() -> str:
@@ -41,18 +50,37 @@ class RunDirectory:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._lock = os.path.join(path, "lock")
+        self._reserve = os.path.join(path, "reserve")
         self.journal = os.path.join(path, "journal.jsonl")
         self.recorder_journal = os.path.join(path, "recorder.jsonl")
         self.output = os.path.join(path, "output.log")
         self.index = os.path.join(path, "output.idx")
         self.spool = os.path.join(path, "spool")
+        self.log = os.path.join(path, "recorder.log")
 
     @classmethod
     def create(cls, experiment_id: str, run_id: str) -> RunDirectory:
         """Make a new one. Raises OSError when the state directory cannot be written."""
-        path = os.path.join(state_directory(), "runs", experiment_id, run_id)
+        state = state_directory()
+        path = os.path.join(state, "runs", experiment_id, run_id)
         os.makedirs(path, mode=0o700)
-        return cls(path)
+        if state == _without_home() and os.stat(state).st_uid != os.getuid():
+            raise PermissionError(errno.EPERM, "it belongs to another user", state)
+        made = cls(path)
+        made._set_room_aside()
+        return made
+
+    def _set_room_aside(self) -> None:
+        try:
+            with open(self._reserve, "xb") as file:
+                file.write(os.urandom(_RESERVE_BYTES))  # zeros would take no room on a disk that compresses
+        except OSError:
+            pass
+
+    def open_journal(self) -> Journal:
+        """The supervisor's journal."""
+        return Journal(self.journal, self._reserve)
 
     def events(self) -> dict[str, dict[str, Any]]:
         """The journal by event name; of an event that came twice, the last."""
@@ -60,13 +88,57 @@ class RunDirectory:
 
     def try_lock(self) -> int | None:
         """Become the one recorder of this run: a descriptor to keep open, or None when another is at work."""
-        descriptor = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             os.close(descriptor)
             return None
+        except OSError:
+            pass  # a file system without locks (Lustre, some FUSE): two recorders at once do no harm, none would
         return descriptor
+
+    def show_life(self) -> None:
+        """Say that a recorder is at work, also to other machines that see this directory."""
+        try:
+            os.utime(self._lock)
+        except OSError:
+            pass
+
+    def last_life_s(self) -> float:
+        """The wall time of the last sign of the run: what was written, or `show_life`; zero when there is none."""
+        places = (self.journal, self.output, self.recorder_journal, self._lock)
+        return max((_modified_s(place) for place in places), default=0.0)
+
+    def mark_recorded(self) -> None:
+        """The repository has all of it: whatever is still here can go."""
+        try:
+            journal = Journal(self.journal)
+        except OSError:
+            return
+        try:
+            journal.append("recorded")
+        except OSError:
+            pass  # a full disk; it is removed next
+        finally:
+            journal.close()
+
+    def remove(self) -> None:
+        """Remove it. The journal goes last: of a removal that was interrupted the next one knows what it was."""
+        import shutil
+
+        for name in _names(self.path):
+            place = os.path.join(self.path, name)
+            if os.path.isdir(place):
+                shutil.rmtree(place, ignore_errors=True)
+            elif place != self.journal:
+                _unlink(place)
+        _unlink(self.journal)
+        try:
+            os.rmdir(self.path)
+            os.rmdir(os.path.dirname(self.path))  # of the experiment, unless another run of it is there
+        except OSError:
+            pass
 
 
 def all_run_directories() -> list[RunDirectory]:
@@ -80,9 +152,10 @@ def all_run_directories() -> list[RunDirectory]:
 
 
 class Journal:
-    """Appends one JSON object a line, each in a single write."""
+    """Appends one JSON object a line, each in a single write. A `reserve` is a file that may be given up for room."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, reserve: str | None = None) -> None:
+        self._reserve = reserve
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         end = os.fstat(self._descriptor).st_size
         self._torn = end > 0 and os.pread(self._descriptor, 1, end - 1) != b"\n"
@@ -90,12 +163,22 @@ class Journal:
     def append(self, event: str, **fields: Any) -> None:
         """Add an event. Raises OSError when the disk refuses it; what was there before stays readable."""
         line = json.dumps({"event": event, **fields}, ensure_ascii=True).encode("ascii") + b"\n"
+        try:
+            self._write(line)
+        except OSError:
+            if self._reserve is None:
+                raise
+            _unlink(self._reserve)
+            self._reserve = None
+            self._write(line)
+
+    def _write(self, line: bytes) -> None:
         if self._torn:
             line = b"\n" + line
         written = os.write(self._descriptor, line)
         self._torn = written != len(line)
         if self._torn:
-            raise OSError(28, "the journal's line was cut short")
+            raise OSError(errno.ENOSPC, "the journal's line was cut short")
 
     def sync(self) -> None:
         """Return when what was appended outlives a power cut."""
@@ -121,6 +204,25 @@ def read_journal(path: str) -> list[dict[str, Any]]:
         if isinstance(entry, dict) and "event" in entry:
             events.append(entry)
     return events
+
+
+def _without_home() -> str:
+    """Where a user has no home, as in a container that runs with any user id."""
+    return os.path.join(os.environ.get("TMPDIR") or "/tmp", f"kwrap-{os.getuid()}")
+
+
+def _modified_s(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _names(directory: str) -> list[str]:

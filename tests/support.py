@@ -129,10 +129,18 @@ class Kwrap:
         """The journal of the one run directory there is, by event; what is not whole yet is left out."""
         events = {}
         for directory in self.run_directories():
-            for line in (directory / "journal.jsonl").read_text().splitlines():
+            for line in _lines(directory / "journal.jsonl"):
                 try:
                     entry = json.loads(line)
                 except ValueError:
                     continue
                 events[entry["event"]] = entry
         return events
+
+
+def _lines(path: Path) -> list[str]:
+    """None while the file is not there yet, or no longer."""
+    try:
+        return path.read_text().splitlines()
+    except FileNotFoundError:
+        return []

@@ -80,7 +80,7 @@ def test_an_experiment_says_what_it_was_and_how_it_ended(project: kwrap.Project)
     assert (one.status.value, one.duration_s, one.is_running()) == ("finished", 192.4, False)
     assert one.command == "python train.py --lr=0.1 --optimizer=sgd --epochs=3"
     assert (one.tags, one.note_text) == (("v1",), "keep this one")
-    assert project.experiments.get("p7wz").sentence == "Failed with exit status 1 after 0.8 s."
+    assert project.experiments.get("p7wz").sentence == "Failed with exit status 1 after 0.84 s."
     assert repr(one) == "<experiment k3f9qx7a 'baseline', finished>"
 
 

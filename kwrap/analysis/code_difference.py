@@ -5,14 +5,16 @@ Reads a file's bytes only where its hash says that they differ, and shows them a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from kwrap.analysis.lines import Hunk, hunks
 from kwrap.repository.trees import TreeEntry
 
-Read = Callable[[TreeEntry], bytes]
+# Files with their bytes, in any order: they lie together in packs, so that many at once cost little more than one.
+Read = Callable[[Sequence[TreeEntry]], Iterable[tuple[TreeEntry, bytes]]]
 
 # Where a NUL makes a file binary; git looks as far.
 _LOOKED_AT_BYTES = 8000
@@ -62,7 +64,8 @@ class FileDifference:
 def code_differences(
     left: Sequence[TreeEntry],
     right: Sequence[TreeEntry],
-    read: Read,
+    read_left: Read,
+    read_right: Read,
     *,
     context: int = 3,
     max_bytes: int = 1_000_000,
@@ -71,62 +74,89 @@ def code_differences(
 
     Added and removed files come with all their lines, so that the hunks make a whole patch.
     """
-    lefts, rights = _by_path(left, right), _by_path(right, left)
+    pairs = _differing(_by_path(left, right), _by_path(right, left))
+    compared = [pair for pair in pairs if pair.has_lines and pair.size_bytes <= max_bytes]
+    contents: dict[str, bytes] = {}
+    _read_into(contents, [pair.left for pair in compared if pair.left], read_left)
+    _read_into(contents, [pair.right for pair in compared if pair.right], read_right)
+    found = []
+    for pair in pairs:
+        difference = _difference(pair)
+        if pair.has_lines:
+            too_large = pair.size_bytes > max_bytes
+            difference = replace(difference, too_large=True) if too_large else _with_lines(pair, contents, context)
+        found.append(difference)
+    return found
+
+
+class _Pair(NamedTuple):
+    """What is at one path, or of a renamed file at two; at least one of them is there."""
+
+    change: FileChange
+    left: TreeEntry | None
+    right: TreeEntry | None
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether it is a file whose content is not the same."""
+        changed = self.change in (FileChange.ADDED, FileChange.REMOVED, FileChange.MODIFIED)
+        return changed and _kind(self.entry) is FileKind.FILE
+
+    @property
+    def entry(self) -> TreeEntry:
+        """The right one, where there is one."""
+        there = self.left if self.right is None else self.right
+        assert there is not None
+        return there
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the larger one."""
+        return max(_size(self.left) or 0, _size(self.right) or 0)
+
+
+def _differing(lefts: dict[bytes, TreeEntry], rights: dict[bytes, TreeEntry]) -> list[_Pair]:
     removed = {path: entry for path, entry in lefts.items() if _kind_at(rights, path) != _kind(entry)}
     added = {path: entry for path, entry in rights.items() if _kind_at(lefts, path) != _kind(entry)}
-    compare = _Comparison(read, context, max_bytes)
-    found = [_renamed(removed.pop(old), added.pop(new)) for old, new in _renames(removed, added)]
-    found += [compare.removed(entry) for entry in removed.values()]
-    found += [compare.added(entry) for entry in added.values()]
+    found = [_Pair(FileChange.RENAMED, removed.pop(old), added.pop(new)) for old, new in _renames(removed, added)]
+    found += [_Pair(FileChange.REMOVED, entry, None) for entry in removed.values()]
+    found += [_Pair(FileChange.ADDED, None, entry) for entry in added.values()]
     for path, entry in rights.items():
         if _kind_at(lefts, path) == _kind(entry):
-            found += compare.kept(lefts[path], entry)
+            change = _change(lefts[path], entry)
+            found += [_Pair(change, lefts[path], entry)] if change else []
     # A path that is removed and comes anew, as a file of another kind or under a new name, is removed first.
-    return sorted(found, key=lambda one: (_bytes(one.path), one.change is not FileChange.REMOVED))
+    return sorted(found, key=lambda one: (one.entry.path, one.change is not FileChange.REMOVED))
 
 
-class _Comparison:
-    """Compares one path at a time."""
+def _change(left: TreeEntry, right: TreeEntry) -> FileChange | None:
+    """How two entries of one path and one kind differ."""
+    if left.target != right.target:
+        return FileChange.SYMLINK
+    if left.target is None and not _same_content(left, right):
+        return FileChange.MODIFIED
+    return FileChange.MODE if left.target is None and left.mode != right.mode else None
 
-    def __init__(self, read: Read, context: int, max_bytes: int) -> None:
-        self.read = read
-        self.context = context
-        self.max_bytes = max_bytes
 
-    def removed(self, entry: TreeEntry) -> FileDifference:
-        return self.with_lines(FileChange.REMOVED, entry, None)
+def _read_into(contents: dict[str, bytes], entries: Sequence[TreeEntry], read: Read) -> None:
+    """What the entries hold, by its hash; of what is binary, only as much as shows that."""
+    missing = {entry.sha256: entry for entry in entries if entry.size_bytes and entry.sha256 not in contents}
+    for entry, data in read(list(missing.values())):
+        contents[entry.sha256 or ""] = data[:_LOOKED_AT_BYTES] if _is_binary(data) else data
 
-    def added(self, entry: TreeEntry) -> FileDifference:
-        return self.with_lines(FileChange.ADDED, None, entry)
 
-    def kept(self, left: TreeEntry, right: TreeEntry) -> Iterator[FileDifference]:
-        """The difference of two entries of one path and one kind, if there is any."""
-        if left.target != right.target:
-            yield _difference(FileChange.SYMLINK, left, right)
-        elif left.target is None and not _same_content(left, right):
-            yield self.with_lines(FileChange.MODIFIED, left, right)
-        elif left.target is None and left.mode != right.mode:
-            yield _difference(FileChange.MODE, left, right)
-
-    def with_lines(self, change: FileChange, left: TreeEntry | None, right: TreeEntry | None) -> FileDifference:
-        difference = _difference(change, left, right)
-        if difference.kind is not FileKind.FILE:
-            return difference
-        if max(difference.left_size_bytes or 0, difference.right_size_bytes or 0) > self.max_bytes:
-            return replace(difference, too_large=True)
-        left_bytes, right_bytes = self.bytes_of(left), self.bytes_of(right)
-        if _is_binary(left_bytes) or _is_binary(right_bytes):
-            return replace(difference, binary=True)
-        found = hunks(_text(left_bytes), _text(right_bytes), context=self.context)
-        return replace(
-            difference,
-            hunks=found,
-            removed_lines=sum(line.startswith("-") for hunk in found for line in hunk.lines),
-            added_lines=sum(line.startswith("+") for hunk in found for line in hunk.lines),
-        )
-
-    def bytes_of(self, entry: TreeEntry | None) -> bytes:
-        return self.read(entry) if entry is not None and entry.size_bytes else b""
+def _with_lines(pair: _Pair, contents: Mapping[str, bytes], context: int) -> FileDifference:
+    difference = _difference(pair)
+    left, right = (contents.get(one.sha256 or "", b"") if one else b"" for one in (pair.left, pair.right))
+    if _is_binary(left) or _is_binary(right):
+        return replace(difference, binary=True)
+    found = hunks(_text(left), _text(right), context=context)
+    return replace(
+        difference,
+        hunks=found,
+        removed_lines=sum(line.startswith("-") for hunk in found for line in hunk.lines),
+        added_lines=sum(line.startswith("+") for hunk in found for line in hunk.lines),
+    )
 
 
 def _renames(removed: dict[bytes, TreeEntry], added: dict[bytes, TreeEntry]) -> list[tuple[bytes, bytes]]:
@@ -177,23 +207,18 @@ def _same_content(left: TreeEntry, right: TreeEntry) -> bool:
     )
 
 
-def _renamed(left: TreeEntry, right: TreeEntry) -> FileDifference:
-    return replace(_difference(FileChange.RENAMED, left, right), old_path=_text(left.path))
-
-
-def _difference(change: FileChange, left: TreeEntry | None, right: TreeEntry | None) -> FileDifference:
-    present = right if right is not None else left
-    assert present is not None
+def _difference(pair: _Pair) -> FileDifference:
     return FileDifference(
-        path=_text(present.path),
-        change=change,
-        kind=_kind(present),
-        left_mode=_mode(left),
-        right_mode=_mode(right),
-        left_size_bytes=_size(left),
-        right_size_bytes=_size(right),
-        left_target=_target(left),
-        right_target=_target(right),
+        path=_text(pair.entry.path),
+        change=pair.change,
+        kind=_kind(pair.entry),
+        old_path=_text(pair.left.path) if pair.left and pair.change is FileChange.RENAMED else None,
+        left_mode=_mode(pair.left),
+        right_mode=_mode(pair.right),
+        left_size_bytes=_size(pair.left),
+        right_size_bytes=_size(pair.right),
+        left_target=_target(pair.left),
+        right_target=_target(pair.right),
     )
 
 
@@ -215,10 +240,6 @@ def _is_binary(data: bytes) -> bool:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _name(path: bytes) -> bytes:

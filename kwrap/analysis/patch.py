@@ -27,6 +27,10 @@ def patch_lines(difference: FileDifference) -> Iterator[str]:
     if difference.kind is FileKind.DIRECTORY:
         yield f"# {difference.change.value}: empty directory {new}"
         return
+    if difference.binary or difference.too_large:
+        # Under `diff --git` git would look for what it needs to apply it, and refuse the whole patch.
+        yield f"# {difference.change.value}: {new}, {_why_not(difference)}"
+        return
     modes = list(_modes(difference))
     if difference.change is FileChange.MODE and not modes:
         yield f"# {new}: mode {difference.left_mode} and {difference.right_mode}, which git does not tell apart"
@@ -36,16 +40,17 @@ def patch_lines(difference: FileDifference) -> Iterator[str]:
     if difference.change is FileChange.RENAMED:
         yield from ("similarity index 100%", f"rename from {_name('', difference.old_path or '')}")
         yield f"rename to {_name('', difference.path)}"
-    if difference.binary or difference.too_large:
-        sizes = f"{format_size(difference.left_size_bytes or 0)} and {format_size(difference.right_size_bytes or 0)}"
-        why = "too large to compare by lines" if difference.too_large else "binary"
-        yield f"Files {old} and {new} differ: {sizes}, {why}"
-        return
     body = list(_body(difference))
     if body:
         yield f"--- {_NOWHERE if difference.change is FileChange.ADDED else old}"
         yield f"+++ {_NOWHERE if difference.change is FileChange.REMOVED else new}"
         yield from body
+
+
+def _why_not(difference: FileDifference) -> str:
+    sizes = (difference.left_size_bytes, difference.right_size_bytes)
+    shown = " → ".join(format_size(size) for size in sizes if size is not None)
+    return f"{'too large to compare by lines' if difference.too_large else 'binary'}, {shown}"
 
 
 def _modes(difference: FileDifference) -> Iterator[str]:

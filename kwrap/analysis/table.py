@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from time import localtime, strftime
 
 from kwrap.analysis.fields import Row
 from kwrap.analysis.text import cut, printable
@@ -22,14 +23,8 @@ _DURATIONS = (
     (math.inf, 86_400, "d", 3600, "h"),
 )
 _SIZES = ("kB", "MB", "GB", "TB", "PB", "EB")
-_AGES = (
-    (365 * 86_400, "year"),
-    (30 * 86_400, "month"),
-    (86_400, "day"),
-    (3600, "hour"),
-    (60, "minute"),
-    (1, "second"),
-)
+# Up to how many seconds an age is told in a unit; the last one goes on until it is told as a date.
+_AGES = ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h"), (60 * 86_400, 86_400, "days"))
 _UNKNOWN = "unknown"
 
 
@@ -91,15 +86,16 @@ def format_size(size_bytes: int | None) -> str:
     return f"{shown:.1f} {name}"
 
 
-def format_age(at_ns: int, now_ns: int) -> str:
-    """`54 seconds ago`, `1 minute ago`, `in 2 days`."""
-    seconds = abs(now_ns - at_ns) // 1_000_000_000
-    if seconds == 0:
-        return "just now"
-    unit, name = next(one for one in _AGES if seconds >= one[0])
-    count = seconds // unit
-    text = f"{count} {name}" if count == 1 else f"{count} {name}s"
-    return f"{text} ago" if at_ns <= now_ns else f"in {text}"
+def format_age(at_ns: int | None, now_ns: int) -> str:
+    """`22 min ago`, short enough for a column; after two months the local date. Empty when it is not known."""
+    if at_ns is None:
+        return ""
+    seconds = (now_ns - at_ns) / 1e9
+    found = next(((unit_s, name) for below_s, unit_s, name in _AGES if abs(seconds) < below_s), None)
+    if found is None:
+        return strftime("%Y-%m-%d", localtime(at_ns // 1_000_000_000))
+    text = f"{round(abs(seconds) / found[0])} {found[1]}"
+    return f"in {text}" if seconds <= -1 else f"{text} ago"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from shlex import quote
 from typing import Annotated, Any, Optional
 
 import typer
@@ -14,7 +15,7 @@ from kwrap.cli.listing import shortened
 from kwrap.cli.options import DirectoryOption, JsonOption, RepositoryOption, VerboseOption, project_of, screen_of
 from kwrap.cli.screen import Screen
 from kwrap.cli.table import paint
-from kwrap.cli.words import count
+from kwrap.cli.words import count, listed
 from kwrap.errors import KwrapError, UsageError
 from kwrap.project import Project
 from kwrap.project.checkout import Plan, undo
@@ -52,10 +53,12 @@ def checkout(
     """
     screen = screen_of(context)
     project = project_of(context, repository, directory)
+    if output == "":  # as from an unset variable: it does not mean the project
+        raise UsageError("-o names no directory", hint="without -o the project itself is meant")
     if undoing:
         if name is not None or paths or dry_run:
             raise UsageError("--undo takes no ID, no --path and no --dry-run", hint="kwrap checkout --undo [-o DIR]")
-        return _undo(screen, output or project.directory, json)
+        return _undo(screen, project.directory if output is None else output, json)
     if name is None:
         raise UsageError("which experiment?", hint="kwrap checkout ID; 'kwrap ls' lists them")
     planned = project.find(name).plan_checkout(output, paths=paths or ())
@@ -73,14 +76,18 @@ def _apply(screen: Screen, project: Project, planned: Plan, force: bool, json: b
         if not screen.confirm("Do you want to continue?"):
             raise KwrapError("nothing was changed", hint="-o DIR names another directory")
         force = True
-    with progress.bytes_bar(screen, "restoring", planned.size_bytes) as advance:
-        done = planned.apply(force=force, progress=advance, clock=project.clock)
+    try:
+        with progress.bytes_bar(screen, "restoring", planned.size_bytes) as advance:
+            done = planned.apply(force=force, progress=advance, clock=project.clock)
+    except KeyboardInterrupt:
+        screen.say(f"interrupted; what was done so far can be undone: {planned.undo_command}")
+        raise
     if json:
         screen.out.write(result.envelope("checkout", _data(planned, done.backup)))
         return
     if done.backup and planned.overwritten:
-        where = "" if planned.target == project.directory else f" -o {shortened(planned.target)}"
-        screen.print(f"What was there is kept: 'kwrap checkout --undo{where}' brings it back.")
+        where = "" if planned.target == project.directory else f" -o {quote(shortened(planned.target))}"
+        screen.print(f"What was there is kept; this brings it back: kwrap checkout --undo{where}")
     screen.print(f"It was run with: {printable(planned.command)}")
 
 
@@ -92,20 +99,24 @@ def _tell(screen: Screen, planned: Plan, every: bool) -> None:
     parts += [f"{unchanged:,} unchanged"] if unchanged else []
     size = format_size(planned.size_bytes)
     screen.print(f"{planned.what} into {shortened(planned.target)}: {', '.join(parts)} ({size} to write).")
-    listed = [change for change in planned.changes if every or change in planned.overwritten]
-    for change in listed if every else listed[:_LISTED]:
+    shown = planned.changes if every else planned.overwritten[:_LISTED]
+    for change in shown:
         path = printable(os.fsdecode(change.path))
         screen.print(paint(f"  {change.action:<9}  {path}", _STYLES.get(change.action, "yellow"), screen.colours))
-    if not every and len(listed) > _LISTED:
-        screen.print(f"  and {len(listed) - _LISTED:,} more (-v lists all)")
+    if not every and overwritten > len(shown):
+        screen.print(f"  and {overwritten - len(shown):,} more (-v lists all)")
 
 
 def _undo(screen: Screen, directory: str, json: bool) -> int:
-    what, restored = undo(directory)
+    what, undone = undo(directory)
+    edited = list(map(os.fsdecode, undone.edited))
     if json:
-        screen.out.write(result.envelope("checkout", {"undone": what, "target": directory, "paths": restored}))
-    else:
-        screen.print(f"{shortened(directory)} is as it was before {what} was checked out: {count(restored, 'path')}.")
+        data = {"undone": what, "target": directory, "paths": undone.paths, "edited": edited}
+        screen.out.write(result.envelope("checkout", data))
+        return 0
+    screen.print(f"{shortened(directory)} is as it was before {what} was checked out: {count(undone.paths, 'path')}.")
+    if edited:
+        screen.print(f"What was edited since is kept beside: {printable(listed(edited))}")
     return 0
 
 

@@ -5,11 +5,15 @@ A traceback appears only when it was asked for, with -vv or KWRAP_TRACEBACK=1.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from typing import TextIO
 
 from kwrap.errors import KwrapError, UsageError
+
+# What writing fails with; files are named.
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def report(error: Exception, command: str | None, words: Sequence[str], err: TextIO) -> int:
@@ -33,7 +37,9 @@ def report(error: Exception, command: str | None, words: Sequence[str], err: Tex
 
 def _printable(text: str) -> str:
     """Names that were recorded, or typed, may hold what moves the cursor; lines stay lines."""
-    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+    from kwrap.analysis.text import printable
+
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _told(error: Exception, command: str | None) -> KwrapError:
@@ -41,7 +47,7 @@ def _told(error: Exception, command: str | None) -> KwrapError:
     if isinstance(error, KwrapError):
         return error
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename}: " if error.filename else "standard output: " if error.errno in _OF_OUTPUT else ""
         return KwrapError(f"{where}{error.strerror or error}", hint=None)
     if callable(getattr(error, "format_message", None)):  # click's, which typer may carry within itself
         return _usage_error(error, f"kwrap {command}" if command else "kwrap")

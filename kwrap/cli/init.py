@@ -29,11 +29,10 @@ def init(
     if json:
         screen.out.write(result.envelope("init", started))
         return 0
-    written = "wrote" if started.wrote_config else "kept, as it was there,"
-    made = "made the repository" if started.made_repository else "the repository was there:"
-    screen.print(
-        f"{written[0].upper()}{written[1:]} {shortened(started.config_file)}; {made} {shortened(started.repository)}."
-    )
+    config_file, place = shortened(started.config_file), shortened(started.repository)
+    wrote = f"Wrote {config_file}" if started.wrote_config else f"{config_file} was there and is as it was"
+    made = f"made the repository {place}" if started.made_repository else f"the repository {place} was there"
+    screen.print(f"{wrote}; {made}.")
     if not started.ignored:
         name = os.path.relpath(started.repository, project.directory)
         screen.say(f"note: git does not ignore it; add '/{name}/' to .gitignore")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kwrap.cli import result
-from kwrap.cli.render import as_errors, warn
+from kwrap.cli.render import as_errors, remark, warn
 from kwrap.cli.screen import Screen
 from kwrap.errors import UsageError
-from kwrap.project import ExperimentList, Project
-from kwrap.project.export import summary
+from kwrap.project import ExperimentList, Project, leftovers
+from kwrap.project.export import summaries
+from kwrap.repository.index import without_collecting
 
 # How long a list may wait for the records of killed runs to be completed.
-LEFTOVERS_LIMIT_S = 1.0
+_LEFTOVERS_LIMIT_S = 1.0
 
 
 class Form(NamedTuple):
@@ -31,20 +33,37 @@ class Form(NamedTuple):
             raise UsageError("--json, --jsonl and -q exclude each other", hint="choose one of them")
 
 
-def print_list(screen: Screen, command: str, project: Project, found: ExperimentList, form: Form) -> int:
-    """Print it; the exit status: 1 with --strict when something is damaged."""
+def print_list(
+    screen: Screen,
+    command: str,
+    project: Project,
+    form: Form,
+    *,
+    filters: Sequence[str] | None,
+    sort: str | None,
+    status: Sequence[str] | None,
+    last: int | None,
+) -> int:
+    """List experiments and print them; the exit status: 1 with --strict when something is damaged."""
+    form.check()
+    leftovers.complete(_LEFTOVERS_LIMIT_S)
+    with without_collecting():
+        found = project.experiments.list(filter=filters, sort=sort, status=status, last=last)
+        _print(screen, command, project, found, form)
+    if not form.json:
+        warn(screen, found.problems)
+    return 1 if form.strict and found.problems else 0
+
+
+def _print(screen: Screen, command: str, project: Project, found: ExperimentList, form: Form) -> None:
     if form.json:
-        data = [summary(one) for one in found]
-        screen.out.write(result.envelope(command, data, as_errors(found.problems)))
+        screen.out.write(result.envelope(command, list(summaries(found)), as_errors(found.problems)))
     elif form.jsonl:
-        screen.out.writelines(result.lines(summary(one) for one in found))
+        screen.out.writelines(result.lines(summaries(found)))
     elif form.quiet:
         screen.out.writelines(f"{one.id}\n" for one in found)
     else:
         _print_for_people(screen, command, project, found, form)
-    if not form.json:
-        warn(screen, found.problems)
-    return 1 if form.strict and found.problems else 0
 
 
 def _print_for_people(screen: Screen, command: str, project: Project, found: ExperimentList, form: Form) -> None:
@@ -55,7 +74,7 @@ def _print_for_people(screen: Screen, command: str, project: Project, found: Exp
         screen.say(render_list.nothing(found, where, running=command == "ps"))
         return
     if screen.terminal:
-        screen.say(render_list.summary(found, where))
+        remark(screen, render_list.summary(found, where))
     render_list.print_table(screen, found, everything=form.everything)
 
 

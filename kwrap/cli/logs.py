@@ -135,10 +135,11 @@ def _write(binary: BinaryIO, pieces: Iterable[bytes]) -> None:
 def _seconds(text: str, experiment: Experiment, run: str | None, screen: Screen) -> float:
     """A time, or how long ago, in seconds since the run began."""
     try:
-        moment_ns = screen.now_ns() - int(parse_duration(text.removesuffix("ago")) * 1e9)
-    except ValueError:
+        moment_s = screen.now_ns() / 1e9 - parse_duration(text.removesuffix("ago"))
+    except (ValueError, OverflowError):
         try:
-            moment_ns = parse_moment(text, screen.now_ns()).start_ns
+            moment_s = parse_moment(text, screen.now_ns()).start_ns / 1e9
         except ValueError as error:
-            raise UsageError(f"--since '{text}': {error}", hint="or how long ago: 30s, 5m, 2h") from error
-    return (moment_ns - output.started_ns(experiment.state, run)) / 1e9
+            message, _, hint = str(error).partition("; ")
+            raise UsageError(f"--since '{text}' is {message}", hint=f"{hint}, or how long ago: 30s, 5m, 2h") from error
+    return moment_s - output.started_ns(experiment.state, run) / 1e9

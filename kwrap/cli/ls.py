@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from kwrap.cli.listing import LEFTOVERS_LIMIT_S, Form, print_list
+from kwrap.cli.listing import Form, print_list
 from kwrap.cli.options import (
     DirectoryOption,
     JsonLinesOption,
@@ -16,7 +16,6 @@ from kwrap.cli.options import (
     project_of,
     screen_of,
 )
-from kwrap.project import leftovers
 
 FilterOption = Annotated[
     Optional[list[str]],  # noqa: UP045
@@ -68,8 +67,5 @@ def ls(
     are params, metrics, and: id name user host command status created duration step tags note.
     """
     form = Form(everything, json, jsonl, quiet, strict)
-    form.check()
     project = project_of(context, repository, directory)
-    leftovers.complete(LEFTOVERS_LIMIT_S)
-    found = project.experiments.list(filter=filters, sort=sort, status=status, last=last)
-    return print_list(screen_of(context), "ls", project, found, form)
+    return print_list(screen_of(context), "ls", project, form, filters=filters, sort=sort, status=status, last=last)

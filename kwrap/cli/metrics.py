@@ -110,9 +110,9 @@ def _print_overview(screen: Screen, project: Project, name: str) -> None:
 
 def _print(screen: Screen, points: Iterable[MetricPoint], json: bool, jsonl: bool, as_csv: bool, single: bool) -> None:
     if json:
-        screen.out.write(result.envelope("metrics", [point._asdict() for point in points]))
+        screen.out.write(result.envelope("metrics", list(map(_fields, points))))
     elif jsonl:
-        screen.out.writelines(result.lines(point._asdict() for point in points))
+        screen.out.writelines(result.lines(map(_fields, points)))
     elif as_csv:
         writer = csv.writer(screen.out, lineterminator="\n")
         writer.writerow(_COLUMNS)
@@ -125,8 +125,14 @@ def _print(screen: Screen, points: Iterable[MetricPoint], json: bool, jsonl: boo
         print_metrics(screen, summarise(points))
 
 
+def _fields(point: MetricPoint) -> dict[str, Any]:
+    """Lines count from 1: what a checkpoint knows of its metrics is no line, and has no place in the output."""
+    fields = point._asdict()
+    return fields if point.line else {**fields, "line": None, "offset": None, "end_offset": None}
+
+
 def _csv_row(point: MetricPoint) -> list[Any]:
-    values = point._asdict()
+    values = _fields(point)
     return ["" if values[column] is None else values[column] for column in _COLUMNS]
 
 
@@ -136,11 +142,12 @@ def _print_points(screen: Screen, points: list[MetricPoint]) -> None:
     from kwrap.cli.words import number
 
     titles = {"name": "NAME", "step": "STEP", "epoch": "EPOCH", "value": "VALUE", "t_s": "SECONDS", "line": "LINE"}
-    shown = [key for key in titles if any(getattr(point, key) is not None for point in points)]
+    rows = list(map(_fields, points))
+    shown = [key for key in titles if any(row[key] is not None for row in rows)]
     columns = [Column(titles[key], right=key != "name") for key in shown]
-    rows = [[Cell(point.name if key == "name" else number(getattr(point, key))) for key in shown] for point in points]
-    if rows:
-        table(screen, columns, rows)
+    cells = [[Cell(row["name"] if key == "name" else number(row[key])) for key in shown] for row in rows]
+    if cells:
+        table(screen, columns, cells)
     else:
         screen.say("There are no points.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from kwrap.cli.listing import LEFTOVERS_LIMIT_S, Form, print_list
+from kwrap.cli.listing import Form, print_list
 from kwrap.cli.ls import AllOption, FilterOption, LastOption, QuietOption, SortOption, StrictOption
 from kwrap.cli.options import (
     DirectoryOption,
@@ -15,7 +15,6 @@ from kwrap.cli.options import (
     project_of,
     screen_of,
 )
-from kwrap.project import leftovers
 
 
 def ps(
@@ -37,8 +36,7 @@ def ps(
     As 'kwrap ls --status running', wherever they run: what counts is a fresh heartbeat in the repository.
     """
     form = Form(everything, json, jsonl, quiet, strict)
-    form.check()
     project = project_of(context, repository, directory)
-    leftovers.complete(LEFTOVERS_LIMIT_S)
-    found = project.experiments.list(filter=filters, sort=sort, status="running", last=last)
-    return print_list(screen_of(context), "ps", project, found, form)
+    return print_list(
+        screen_of(context), "ps", project, form, filters=filters, sort=sort, status=["running"], last=last
+    )

@@ -22,6 +22,18 @@ _LABEL_WIDTH = 10
 Fact = tuple[str, str]
 
 
+def paragraph(screen: Screen, text: str, style: str = "") -> None:
+    """A sentence or two, in lines no wider than the screen."""
+    for line in wrapped(text, screen.columns or 10_000):
+        screen.print(paint(line, style, screen.colours))
+
+
+def remark(screen: Screen, text: str, style: str = "") -> None:
+    """The same beside the result."""
+    for line in wrapped(text, screen.columns or 10_000):
+        screen.say(paint(line, style, screen.colours))
+
+
 def heading(screen: Screen, text: str) -> None:
     """A blank line and a title."""
     screen.print()
@@ -35,7 +47,7 @@ def facts(screen: Screen, pairs: Iterable[Fact], *, indent: str = "", width: int
             continue
         room = max((screen.columns or 10_000) - len(indent) - width - 2, 20)
         for number, line in enumerate(wrapped(printable(text), room)):
-            shown = label if number == 0 else ""
+            shown = printable(label) if number == 0 else ""
             padded = shown + " " * max(width - cell_width(shown), 0)
             screen.print(f"{indent}{paint(padded, 'dim', screen.colours)}  {line}")
 

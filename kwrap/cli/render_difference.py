@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
-from kwrap.analysis.code_difference import FileChange, FileDifference
+from kwrap.analysis.code_difference import FileDifference
 from kwrap.analysis.difference import Change, FieldDifference
-from kwrap.analysis.table import format_size, format_value
+from kwrap.analysis.patch import patch_lines
+from kwrap.analysis.table import format_age, format_size, format_value
 from kwrap.analysis.text import printable
 from kwrap.analysis.times import recorded_ns
-from kwrap.cli.render import heading, wrapped
+from kwrap.cli.render import heading, paragraph
 from kwrap.cli.screen import Screen
 from kwrap.cli.table import Cell, Column, paint, render
-from kwrap.cli.words import age, count, number
+from kwrap.cli.words import count, number
 from kwrap.project.checkpoint import Checkpoint
 from kwrap.project.difference import Difference, Side
 
@@ -35,13 +36,12 @@ _TITLES = {
     "metrics": "Metrics",
     "files": "Files of the checkpoint",
 }
-_LINE_STYLES = {"-": "red", "+": "green", "\\": "dim"}
+_LINE_STYLES = {"@": "cyan", "-": "red", "+": "green", "\\": "dim"}
 
 
 def print_difference(screen: Screen, found: Difference) -> None:
     """What differs, and nothing else; what was compared and is the same is said in the first sentence."""
-    for line in wrapped(_sentence(found), screen.columns or 10_000):
-        screen.print(line)
+    paragraph(screen, _sentence(found))
     sections = {_WHICH: _which(found, screen)}
     for section, members in groupby(found.fields, key=lambda one: one.section):
         rows = [_row(one) for one in members if (section, one.name) not in _TOLD]
@@ -84,13 +84,11 @@ def _which(found: Difference, screen: Screen) -> list[list[Cell]]:
     sides = (found.left, found.right)
     facts = {
         "name": [side.experiment.name or "" for side in sides],
-        "started": [age(recorded_ns(side.experiment.created_at), screen.now_ns()) for side in sides],
+        "started": [format_age(recorded_ns(side.experiment.created_at), screen.now_ns()) for side in sides],
         "status": [side.experiment.status.value for side in sides],
         "checkpoint": [_checkpoint(side) for side in sides],
     }
-    return [
-        [Cell(label, "dim"), *(Cell(printable(text)) for text in texts)] for label, texts in facts.items() if any(texts)
-    ]
+    return [[Cell(label, "dim"), *map(Cell, texts)] for label, texts in facts.items() if any(texts)]
 
 
 def _checkpoint(side: Side) -> str:
@@ -108,7 +106,7 @@ def reached(checkpoint: Checkpoint) -> str:
 
 def _row(one: FieldDifference) -> list[Cell]:
     return [
-        Cell(printable(one.name), "dim"),
+        Cell(one.name, "dim"),
         Cell(*_value(one, one.left, there=one.change is not Change.ADDED)),
         Cell(*_value(one, one.right, there=one.change is not Change.REMOVED)),
     ]
@@ -141,37 +139,10 @@ def _value(one: FieldDifference, value: object, *, there: bool) -> tuple[str, st
 
 
 def _print_file(screen: Screen, one: FileDifference) -> None:
-    """As `diff -u` and `git diff` do, so that `patch` reads it."""
-    left, right = printable(one.old_path or one.path), printable(one.path)
-    for line in _header(one, left, right):
-        screen.print(paint(line, "bold", screen.colours))
-    for hunk in one.hunks:
-        screen.print(paint(hunk.header, "cyan", screen.colours))
-        for text in hunk.lines:
-            screen.print(paint(_shown(text), _LINE_STYLES.get(text[:1], ""), screen.colours))
-
-
-def _header(one: FileDifference, left: str, right: str) -> list[str]:
-    if one.change is FileChange.RENAMED:
-        return [f"renamed: {left} → {right}"]
-    if one.change is FileChange.SYMLINK:
-        return [f"symlink {right}: {one.left_target} → {one.right_target}"]
-    if one.change is FileChange.MODE:
-        return [f"mode of {right}: {one.left_mode} → {one.right_mode}"]
-    if one.binary or one.too_large or not one.hunks:
-        return [f"{one.change.value}: {right}{_why(one)}"]
-    return [
-        "--- /dev/null" if one.change is FileChange.ADDED else f"--- a/{left}",
-        "+++ /dev/null" if one.change is FileChange.REMOVED else f"+++ b/{right}",
-    ]
-
-
-def _why(one: FileDifference) -> str:
-    sizes = [format_size(size) for size in (one.left_size_bytes, one.right_size_bytes) if size is not None]
-    kind = "binary, " if one.binary else "too large to compare, " if one.too_large else f"{one.kind.value}, "
-    return f" ({kind}{' → '.join(sizes)})" if sizes else f" ({one.kind.value})"
-
-
-def _shown(line: str) -> str:
-    """Control characters other than tabs must not move the cursor."""
-    return "\t".join(map(printable, line.split("\t")))
+    """As `git diff` does, so that `git apply` reads it: to a terminal without what moves its cursor, else as it is."""
+    in_hunks = False
+    for line in patch_lines(one):
+        in_hunks = in_hunks or line.startswith("@@")
+        style = _LINE_STYLES.get(line[:1], "") if in_hunks else "bold"
+        shown = "\t".join(map(printable, line.split("\t"))) if screen.terminal else line
+        screen.print(paint(shown, style, screen.colours))

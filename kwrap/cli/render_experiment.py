@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kwrap.analysis.table import format_duration, format_size, format_value
-from kwrap.analysis.text import printable
+from kwrap.analysis.table import format_age, format_size, format_value
+from kwrap.analysis.text import cell_width, printable
 from kwrap.analysis.times import recorded_ns
-from kwrap.cli.render import STATUS_STYLES, facts, heading, plain_table, table
+from kwrap.cli.render import STATUS_STYLES, facts, heading, paragraph, plain_table
+from kwrap.cli.render_checkpoint import print_checkpoints
 from kwrap.cli.render_metrics import print_metrics
+from kwrap.cli.render_run import print_runs
 from kwrap.cli.screen import Screen
-from kwrap.cli.table import Cell, Column, paint
-from kwrap.cli.words import age, count, moment, number, warning
-from kwrap.project import Checkpoint, Experiment
+from kwrap.cli.table import Cell, paint
+from kwrap.cli.words import count, moment, warning
+from kwrap.project import Experiment
 from kwrap.project.measured import Measured
-from kwrap.records import Git, LeftOut, Outcome, Run, Source, Status
+from kwrap.records import Git, LeftOut, Source, Status
 
 # Those that say what kind of work it is, most telling first.
 _INTERESTING = (
@@ -24,22 +26,20 @@ _INTERESTING = (
 _PACKAGES_SHOWN = 5
 _LEFT_OUT_SHOWN = 5
 _METRICS_SHOWN = 12
-_CHECKPOINTS_SHOWN = 20
+_PARAM_WIDTH, _WHOLE = 60, 1_000_000
 
 
 def print_experiment(screen: Screen, one: Experiment, measured: Sequence[Measured], *, everything: bool) -> None:
     """Everything that a person wants to know; with `everything`, all of it."""
-    screen.print(paint(one.sentence, STATUS_STYLES[one.status], screen.colours))
+    paragraph(screen, one.sentence, STATUS_STYLES[one.status])
     screen.print()
     _identity(screen, one)
-    _params(screen, one)
+    _params(screen, one, everything)
     _code(screen, one, everything)
     _environment(screen, one, everything)
-    for run in one.state.runs:
-        outcome = next((found for found in one.state.outcomes if found.run == run.run), None)
-        _run(screen, run, outcome, alone=len(one.state.runs) == 1)
+    print_runs(screen, one.state)
     _metrics(screen, measured, everything)
-    _checkpoints(screen, one, everything)
+    print_checkpoints(screen, one, everything=everything)
     _warnings(screen, one)
     _last_lines(screen, one)
     _what_next(screen, one)
@@ -61,7 +61,7 @@ def _identity(screen: Screen, one: Experiment) -> None:
             ("note", one.note_text or ""),
             ("command", one.command),
             ("directory", record.working_directory),
-            ("started", f"{moment(record.created_at)} ({age(started_ns, screen.now_ns())}) {by}".rstrip()),
+            ("started", f"{moment(record.created_at)} ({format_age(started_ns, screen.now_ns())}) {by}".rstrip()),
             ("removed", "it was removed from the list" if one.deleted else ""),
         ],
     )
@@ -76,18 +76,23 @@ def _primary(one: Experiment) -> str:
     return f"{primary.name}, {primary.goal.value}{never}"
 
 
-def _params(screen: Screen, one: Experiment) -> None:
-    if not one.record.params:
+def _params(screen: Screen, one: Experiment, everything: bool) -> None:
+    params = one.record.params
+    if not params:
         return
     heading(screen, "Parameters")
-    sources = {param.source for param in one.record.params.values()}
+    sources = {param.source for param in params.values()}
+    told = {name: f"({param.source})" if len(sources) > 1 else "" for name, param in params.items()}
+    if everything:
+        width = min(max(cell_width(printable(name)) for name in params), 30)
+        whole = {name: format_value(param.value, _WHOLE) for name, param in params.items()}
+        facts(
+            screen, [(name, f"{text}  {told[name]}".rstrip()) for name, text in whole.items()], indent="  ", width=width
+        )
+        return
     rows = [
-        [
-            Cell(name, "dim"),
-            Cell(format_value(param.value, 60)),
-            Cell(f"({param.source})" if len(sources) > 1 else "", "dim"),
-        ]
-        for name, param in one.record.params.items()
+        [Cell(name, "dim"), Cell(format_value(param.value, _PARAM_WIDTH)), Cell(told[name], "dim")]
+        for name, param in params.items()
     ]
     plain_table(screen, rows)
 
@@ -150,55 +155,6 @@ def _packages(packages: dict[str, str] | object, everything: bool) -> str:
     return ", ".join(f"{name} {packages[name]}" for name in names) + more
 
 
-def _run(screen: Screen, run: Run, outcome: Outcome | None, *, alone: bool) -> None:
-    machine = run.machine
-    cores = f"{machine.cpu_count} cores" if machine.cpu_count else ""
-    if machine.cpu_allotted is not None and machine.cpu_allotted != machine.cpu_count:
-        cores += f", {machine.cpu_allotted} allotted"
-    parts = [machine.host, machine.system, machine.cpu_model, cores, _memory(machine.memory_bytes)]
-    heading(screen, "Machine and usage" if alone else f"Run {run.run}")
-    lines = [("machine", ", ".join(filter(None, parts)))]
-    if outcome is not None:
-        if not alone:
-            lines.append(("ended", _how(outcome)))
-        lines.append(("processor", _processor(outcome)))
-        lines.append(("memory", _peak(outcome)))
-        lines.append(("output", _printed(outcome)))
-        lines.append(("left behind", ", ".join(outcome.left_running)))
-    facts(screen, lines, indent="  ")
-
-
-def _memory(size_bytes: int | None) -> str:
-    return f"{format_size(size_bytes)} memory" if size_bytes is not None else ""
-
-
-def _how(outcome: Outcome) -> str:
-    how = f"signal {outcome.signal}" if outcome.signal is not None else f"exit status {outcome.exit_status}"
-    return f"{outcome.reason.value}, {how}, {format_duration(outcome.duration_s)}"
-
-
-def _processor(outcome: Outcome) -> str:
-    usage = outcome.usage
-    if usage is None:
-        return ""
-    total = usage.cpu_user_s + usage.cpu_system_s
-    text = f"{format_duration(total)} ({format_duration(usage.cpu_system_s)} of it system)"
-    if outcome.duration_s:
-        text += f", {100 * total / outcome.duration_s:.0f} % of one core"
-    return text + (f", {count(usage.processes, 'process')}" if usage.processes else "")
-
-
-def _peak(outcome: Outcome) -> str:
-    if outcome.usage is None or outcome.usage.max_rss_bytes is None:
-        return ""
-    return f"{format_size(outcome.usage.max_rss_bytes)} at most, in the largest process"
-
-
-def _printed(outcome: Outcome) -> str:
-    lost = f"; {format_size(outcome.output_lost_bytes)} more were lost" if outcome.output_lost_bytes else ""
-    return f"{format_size(outcome.output_bytes)}{lost}"
-
-
 def _metrics(screen: Screen, measured: Sequence[Measured], everything: bool) -> None:
     if not measured:
         return
@@ -207,49 +163,6 @@ def _metrics(screen: Screen, measured: Sequence[Measured], everything: bool) -> 
     print_metrics(screen, shown, indent="  ")
     if len(shown) < len(measured):
         screen.print(paint(f"  and {len(measured) - len(shown)} more (--all)", "dim", screen.colours))
-
-
-def _checkpoints(screen: Screen, one: Experiment, everything: bool) -> None:
-    checkpoints = one.checkpoints
-    if not checkpoints:
-        return
-    best = one.best()
-    heading(screen, "Checkpoints")
-    shown = list(checkpoints)
-    if not everything and len(shown) > _CHECKPOINTS_SHOWN:
-        shown = [each for each in checkpoints[-_CHECKPOINTS_SHOWN:] if each != best]
-        shown = sorted([best, *shown] if best else shown, key=lambda each: each.sequence)
-        hidden = len(checkpoints) - len(shown)
-        screen.print(paint(f"  {hidden} earlier ones are not shown (--all)", "dim", screen.colours))
-    names = list(dict.fromkeys(name for each in shown for name in each.metrics))
-    primary = one.primary_metric.name if one.primary_metric else None
-    names.sort(key=lambda name: name != primary)
-    columns = [Column("ID"), *(Column(title, right=True, rank=rank) for title, rank in _progress(shown).items())]
-    columns += [Column("AFTER", right=True, rank=2), Column("SIZE", right=True, rank=3)]
-    columns += [Column(name, right=True, rank=1 if name == primary else 4) for name in names]
-    columns += [Column("", rank=1)]
-    rows = [_checkpoint_row(each, names, list(_progress(shown)), best=each == best) for each in shown]
-    table(screen, columns, rows, indent="  ")
-
-
-def _progress(shown: Sequence[Checkpoint]) -> dict[str, int]:
-    """Steps and epochs, where there are any."""
-    titles = {"STEP": 0} if any(each.step is not None for each in shown) else {}
-    return {**titles, **({"EPOCH": 1} if any(each.epoch is not None for each in shown) else {})}
-
-
-def _checkpoint_row(one: Checkpoint, names: Sequence[str], progress: Sequence[str], *, best: bool) -> list[Cell]:
-    reached = {"STEP": one.step, "EPOCH": one.epoch}
-    marks = ["best"] if best else []
-    style = "green" if best else ""
-    return [
-        Cell(f"@{one.sequence}", "bold"),
-        *(Cell(number(reached[title])) for title in progress),
-        Cell(format_duration(one.record.t_s)),
-        Cell(format_size(one.size_bytes)),
-        *(Cell(number(one.metrics.get(name)), style) for name in names),
-        Cell(", ".join([*marks, *one.tags]), style),
-    ]
 
 
 def _warnings(screen: Screen, one: Experiment) -> None:

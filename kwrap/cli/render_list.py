@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 
-from kwrap.analysis.table import differing_columns, format_duration, format_value, varying
+from kwrap.analysis.fields import Row
+from kwrap.analysis.table import differing_columns, format_age, format_duration, format_value, varying
+from kwrap.analysis.text import printable
 from kwrap.analysis.times import recorded_ns
 from kwrap.analysis.values import is_number
-from kwrap.cli.render import STATUS_STYLES, wrapped
+from kwrap.cli.render import STATUS_STYLES, remark, wrapped
 from kwrap.cli.screen import Screen
 from kwrap.cli.table import Cell, Column, paint, render
-from kwrap.cli.words import age, number
+from kwrap.cli.words import listed, number
 from kwrap.project import Checkpoint, Experiment, ExperimentList
-from kwrap.records import ParamValue
+from kwrap.records import ParamValue, Status
 
 _METRICS_SHOWN = 4
 _BEST, _LATEST, _PRINTED = "BEST", "LATEST", "STEP"  # the titles of the columns that metrics follow
@@ -34,7 +36,7 @@ _RANKS = {
     _LATEST: 70,
 }
 _MORE_METRICS = {_BEST: 90, _PRINTED: 90, _LATEST: 100}
-_PARAM_RANKS = (20, 35, 36, 60, 61, 62)
+_PARAM_RANKS = (20, 35, 36, 60, 61, 62, 105)  # many of them count for less than tags and a second metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,10 @@ class Shown:
     """An experiment with what its line is made of."""
 
     experiment: Experiment
-    row: dict[str, object]
+    row: Row
     best: Checkpoint | None
     latest: Checkpoint | None
     params: dict[str, ParamValue]
-
-    def latest_metrics(self) -> Mapping[str, object]:
-        """Of the latest checkpoint; of a run without any, what it printed last."""
-        return self.latest.metrics if self.latest else self.experiment.last_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,10 @@ class _Shape:
 
 def print_table(screen: Screen, experiments: ExperimentList, *, everything: bool) -> None:
     """The table; with `everything` and too little room for it, a paragraph for each experiment."""
-    shown = [Shown(one, one.row(), one.best(), one.latest(), one.params) for one in experiments]
+    shown = [
+        Shown(one, row, one.best(), one.latest(), one.params)
+        for one, row in zip(experiments, experiments.rows(), strict=True)
+    ]
     shape = _shape(shown, everything)
     columns, cells = _filled(_columns(shape), [_cells(one, shape, screen.now_ns()) for one in shown])
     made = render(columns, cells, width=screen.columns, colours=screen.colours)
@@ -76,14 +77,14 @@ def print_table(screen: Screen, experiments: ExperimentList, *, everything: bool
     for line in made.lines:
         screen.print(line)
     if made.dropped and screen.terminal:
-        names = list(dict.fromkeys(column.title for column in made.dropped))
-        screen.say(paint(f"no room for {', '.join(names)}; --all shows everything", "dim", screen.colours))
+        left_out = list(dict.fromkeys(column.title for column in made.dropped))
+        remark(screen, f"no room for {listed(left_out)}; --all shows everything", "dim")
 
 
 def summary(experiments: ExperimentList, where: str) -> str:
     """`12 experiments in …: 9 finished, 2 failed, 1 running.`"""
-    statuses = Counter(one.status for one in experiments)
-    parts = ", ".join(f"{amount} {status.value}" for status, amount in statuses.most_common())
+    statuses = Counter(row["status"] for row in experiments.rows())
+    parts = ", ".join(f"{amount:,} {status}" for status, amount in statuses.most_common())
     of = f" of {experiments.total:,}" if experiments.total > len(experiments) else ""
     noun = "experiment" if (experiments.total if of else len(experiments)) == 1 else "experiments"
     return f"{len(experiments):,}{of} {noun} in {where}: {parts}."
@@ -159,15 +160,17 @@ def _filled(columns: list[Column], rows: list[list[Cell]]) -> tuple[list[Column]
 def _cells(one: Shown, shape: _Shape, now_ns: int) -> list[Cell]:
     cells = _first_cells(one, now_ns)
     cells += [Cell(_field(one.row[name])) for name in shape.fields]
-    cells.append(Cell(format_duration(one.experiment.duration_s) if one.experiment.duration_s is not None else ""))
+    cells.append(Cell(_duration(one)))
     cells += [Cell(_value(one.params, column.title)) for column in shape.params]
     for group in shape.groups:
+        if group == _BEST and one.best is None and len(shape.groups) > 1:
+            cells += [Cell("")] * (2 + len(shape.metrics))  # its last values stand under LATEST
+            continue
         checkpoint = one.best if group == _BEST else one.latest
-        metrics = (one.best.metrics if one.best else {}) if group == _BEST else one.latest_metrics()
+        metrics = checkpoint.metrics if checkpoint else one.experiment.last_metrics
         if group != _PRINTED:
             cells.append(Cell(f"@{checkpoint.sequence}" if checkpoint else ""))
-        reached = _reached(one, checkpoint, shape.progress) if checkpoint or group != _BEST else ""
-        cells.append(Cell(reached))
+        cells.append(Cell(_reached(one, checkpoint, shape.progress)))
         cells += [Cell(_value(metrics, name)) for name in shape.metrics]
     return cells
 
@@ -181,17 +184,21 @@ def _reached(one: Shown, checkpoint: Checkpoint | None, progress: str) -> str:
 
 
 def _first_cells(one: Shown, now_ns: int) -> list[Cell]:
-    status = one.experiment.status
-    started_ns = recorded_ns(one.experiment.created_at)
+    status = Status(one.row["status"])
     return [
         Cell(one.experiment.short_id, "bold"),
-        Cell(age(started_ns, now_ns)),
+        Cell(format_age(recorded_ns(one.experiment.created_at), now_ns)),
         Cell(status.value, STATUS_STYLES[status]),
     ]
 
 
+def _duration(one: Shown) -> str:
+    seconds = one.row["duration"]
+    return format_duration(seconds) if isinstance(seconds, (int, float)) else ""
+
+
 def _field(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else format_value(value, 40) if value else ""
+    return format_value(", ".join(value) if isinstance(value, list) else value, 40) if value else ""
 
 
 def _value(values: Mapping[str, object], name: str) -> str:
@@ -202,14 +209,14 @@ def _print_paragraph(screen: Screen, one: Shown, shape: _Shape) -> None:
     paint_: Callable[[Cell], str] = lambda cell: paint(cell.text, cell.style, screen.colours)  # noqa: E731
     parts = [paint_(cell) for cell in _first_cells(one, screen.now_ns())]
     parts += [text for name in shape.fields if (text := _field(one.row[name]))]
-    parts += [format_duration(one.experiment.duration_s)] if one.experiment.duration_s is not None else []
-    screen.print("  ".join(parts))
+    screen.print("  ".join([*parts, _duration(one)]).rstrip())
     lines = {"params": _assigned(one.params)}
     if one.best:
         lines[f"best @{one.best.sequence}"] = _assigned(_with_progress(one, one.best, shape, one.best.metrics))
     if one.best is None or one.best != one.latest:
         label = f"latest @{one.latest.sequence}" if one.latest else "last values"
-        lines[label] = _assigned(_with_progress(one, one.latest, shape, one.latest_metrics()))
+        metrics = one.latest.metrics if one.latest else one.experiment.last_metrics
+        lines[label] = _assigned(_with_progress(one, one.latest, shape, metrics))
     for label, text in lines.items():
         if text:
             first, *rest = wrapped(text, max((screen.columns or 10_000) - 16, 20))
@@ -227,7 +234,7 @@ def _with_progress(
 
 
 def _assigned(values: Mapping[str, object]) -> str:
-    return " ".join(f"{name}={format_value(value, 40)}" for name, value in values.items())
+    return " ".join(f"{printable(name)}={format_value(value, 40)}" for name, value in values.items())
 
 
 def nothing(experiments: ExperimentList, where: str, *, running: bool) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kwrap.analysis.table import sparkline
-from kwrap.analysis.text import printable
 from kwrap.cli.render import table
 from kwrap.cli.screen import Screen
 from kwrap.cli.table import Cell, Column
@@ -29,7 +28,7 @@ def print_metrics(screen: Screen, measured: Sequence[Measured], *, indent: str =
         columns.pop()
     rows = [
         [
-            Cell(printable(one.name)),
+            Cell(one.name),
             Cell(number(one.summary.last), "bold"),
             Cell(number(one.summary.minimum)),
             Cell(number(one.summary.maximum)),

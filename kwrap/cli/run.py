@@ -17,6 +17,7 @@ from kwrap.project_state import index_file, written_checkpoints
 from kwrap.repository import preflight
 from kwrap.rundir import Journal, RunDirectory, state_directory, store_directory
 from kwrap.supervisor import child
+from kwrap.supervisor.recorder_process import Record
 from kwrap.supervisor.supervise import Ended, Task, supervise
 
 
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
         print(render_run_help())
         return 0
-    settings = config.load(arguments, os.environ, os.getcwd())
+    settings = config.load(arguments, os.environ, _working_directory())
     if settings.dry_run:
         from kwrap.cli.dry_run import dry_run
 
@@ -66,7 +67,7 @@ def _run(settings: config.Settings, program: str) -> int:
     task = Task(
         argv=settings.argv,
         program=program,
-        environment={**os.environ, "KWRAP_EXPERIMENT": experiment_id},
+        environment={**_given_environment(), "KWRAP_EXPERIMENT": experiment_id},
         pty=settings.pty,
         unbuffer=settings.unbuffer,
         grace_s=settings.grace,
@@ -78,9 +79,9 @@ def _run(settings: config.Settings, program: str) -> int:
     ended = supervise(task)
     if ended.cannot_start is not None:
         raise _cannot_execute(program, run_directory, ended.cannot_start)
-    if run_directory is not None and settings.wait:
-        _wait(run_directory, ended, say)
-    say.ended(experiment_id, ended, run_directory)
+    if run_directory is not None:
+        recorded = _wait(run_directory, ended, say) if settings.wait else None
+        say.ended(experiment_id, ended, run_directory, recorded)
     if ended.exit.signal is not None:
         from kwrap.supervisor.signals import die_of
 
@@ -96,7 +97,7 @@ def _begin(
     run_id = ids.run_id(0, 1)
     try:
         run_directory = RunDirectory.create(experiment_id, run_id)
-        journal = Journal(run_directory.journal)
+        journal = run_directory.open_journal()
         supervisor = processes.identity(os.getpid())
         journal.append(
             "created",
@@ -127,7 +128,8 @@ def _begin(
             offline=settings.offline,
         )
     except OSError as error:
-        say.warn(f"nothing can be recorded: {error.strerror}: {error.filename or state_directory()}")
+        place = error.filename or state_directory()
+        say.warn(f"nothing can be recorded: {error.strerror}: {place} (KWRAP_STATE_DIRECTORY names another place)")
         return None, None
     return run_directory, journal
 
@@ -162,33 +164,59 @@ def _snapshot(settings: config.Settings, journal: Journal, say: _Speaker) -> Non
         )
     except (OSError, KwrapError) as error:
         say.warn(f"the code is not kept: {error}")
+        try:
+            journal.append("code_not_kept", reason=str(error))
+        except OSError:
+            pass  # said already
 
 
-def _recorder(run_directory: RunDirectory) -> Callable[[int, Callable[[], None]], None]:
-    def record(wake: int, take_over: Callable[[], None]) -> None:
+def _recorder(run_directory: RunDirectory) -> Record:
+    def record(wake: int, take_over: Callable[[], None], let_go: Callable[[], None]) -> None:
         from kwrap.recorder.process import main as recorder_main
 
-        recorder_main(run_directory, wake, take_over)
+        recorder_main(run_directory, wake, take_over, let_go)
 
     return record
 
 
-def _wait(run_directory: RunDirectory, ended: Ended, say: _Speaker) -> None:
+def _wait(run_directory: RunDirectory, ended: Ended, say: _Speaker) -> bool | None:
     from kwrap.supervisor.waiting import wait_for_recorder
 
-    wait_for_recorder(ended.recorder_pid, _recorder(run_directory), say.progress)
+    return wait_for_recorder(ended.recorder_pid, _recorder(run_directory), ended.signals, say.progress)
 
 
 def _cannot_execute(program: str, run_directory: RunDirectory | None, number: int) -> child.CannotStart:
     """The system refused to execute the file: nothing ran, so nothing is recorded."""
     import errno
-    import shutil
 
     if run_directory is not None:
-        shutil.rmtree(os.path.dirname(run_directory.path), ignore_errors=True)
+        run_directory.remove()
     missing = number == errno.ENOENT
     reason = "its interpreter (the first line, after #!) does not exist" if missing else os.strerror(number)
     return child.CannotStart(f"'{program}' cannot be executed: {reason}", exit_status=127 if missing else 126)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working directory cannot be used: {error.strerror}", hint="cd to one that exists"
+        ) from error
+
+
+def _given_environment() -> dict[str, str]:
+    """What we were started with. In the C locale Python adds an LC_CTYPE to its own environment (PEP 538)."""
+    environment = dict(os.environ)
+    if environment.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
+        try:
+            with open("/proc/self/environ", "rb") as file:
+                given = file.read().split(b"\0")
+        except OSError:
+            return environment
+        if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+            del environment["LC_CTYPE"]
+    return environment
 
 
 def _user() -> str | None:
@@ -215,7 +243,7 @@ class _Speaker:
 
     def __init__(self, settings: config.Settings) -> None:
         self._quiet = settings.quiet
-        self._interactive = os.isatty(2)
+        self._end = "\r\n" if os.isatty(2) else "\n"  # the terminal is raw while the child has one of its own
 
     def warn(self, message: str) -> None:
         self._line(message)
@@ -224,20 +252,25 @@ class _Speaker:
         if not self._quiet:
             self._line(message)
 
-    def ended(self, experiment_id: str, ended: Ended, run_directory: RunDirectory | None) -> None:
+    def ended(self, experiment_id: str, ended: Ended, run_directory: RunDirectory, recorded: bool | None) -> None:
         """The last line: the id to ask for, and what is still to be sent."""
-        if run_directory is None:
-            return
         name = ids.short(experiment_id)
         if ended.lost_bytes:
             self._line(f"{ended.lost_bytes:,} bytes of output are not in the record: the disk was full")
-        if os.path.exists(run_directory.path):
+        if ended.relay_lost_bytes:
+            self._line(f"{ended.relay_lost_bytes:,} bytes of output could not be passed on: the disk was full")
+        kept_here = os.path.exists(run_directory.journal)
+        if recorded or (recorded is None and not kept_here):
+            self.progress(f"recorded as {name}: kwrap show {name}")
+        elif recorded is None:
+            self.progress(f"{name} is being recorded in the background: kwrap show {name}")
+        elif kept_here:
             self.progress(f"{name} is recorded on this machine and not yet in the repository: kwrap sync")
         else:
-            self.progress(f"recorded as {name}: kwrap show {name}")
+            self._line(f"{name} is not recorded: {run_directory.path} was removed while it ran")
 
     def _line(self, message: str) -> None:
         try:
-            os.write(2, f"kwrap: {message}\n".encode("utf-8", "replace"))
+            os.write(2, f"kwrap: {message}{self._end}".encode("utf-8", "backslashreplace"))
         except OSError:
             pass

@@ -5,11 +5,14 @@ Everything that a command takes from its surroundings comes from here, so that a
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from typing import BinaryIO, TextIO
 
 from kwrap.clock import SYSTEM, Clock
+
+_ESCAPING = "kwrap-escapes"
 
 
 class Screen:
@@ -89,7 +92,20 @@ def _columns(out: TextIO, terminal: bool) -> int | None:
 
 
 def _never_fails_to_encode(stream: TextIO) -> None:
-    """A name that this terminal cannot show is shown as an escape, and never an error."""
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
-        reconfigure(errors="backslashreplace")
+        codecs.register_error(_ESCAPING, _escaped)
+        reconfigure(errors=_ESCAPING)
+
+
+def _escaped(error: UnicodeError) -> tuple[bytes, int]:
+    """What the stream's encoding lacks, as an escape that JSON reads too; bytes that were no text as they were."""
+    assert isinstance(error, UnicodeEncodeError)
+    parts = []
+    for one in error.object[error.start : error.end]:
+        if "\udc80" <= one <= "\udcff":
+            parts.append(one.encode("utf-8", "surrogateescape"))
+        else:
+            units = one.encode("utf-16-be", "surrogatepass")
+            parts += [b"\\u%02x%02x" % (units[at], units[at + 1]) for at in range(0, len(units), 2)]
+    return b"".join(parts), error.end

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kwrap.cli import result
 from kwrap.cli.options import DirectoryOption, JsonOption, RepositoryOption, VerboseOption, project_of, screen_of
 from kwrap.cli.render import as_errors, warn
-from kwrap.project import Checkpoint
+from kwrap.errors import Damaged, StorageError
+from kwrap.project import Checkpoint, Experiment
+
+if TYPE_CHECKING:
+    from kwrap.project.measured import Measured
 
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="An id, the beginning of one, a name or a tag; ID@3, ID@best: a checkpoint.")
@@ -20,7 +24,8 @@ def show(
     context: typer.Context,
     name: IdArgument,
     everything: Annotated[
-        bool, typer.Option("--all", "-a", help="All packages, variables, files left out and checkpoints.")
+        bool,
+        typer.Option("--all", "-a", help="All packages, variables, files left out, checkpoints; long values whole."),
     ] = False,
     json: JsonOption = False,
     repository: RepositoryOption = None,
@@ -34,14 +39,25 @@ def show(
     if json:
         screen.out.write(result.envelope("show", found.to_json(), as_errors(experiment.problems)))
         return 0
+    problems = list(experiment.problems)
     if isinstance(found, Checkpoint):
         from kwrap.cli.render_checkpoint import print_checkpoint
 
         print_checkpoint(screen, found)
     else:
         from kwrap.cli.render_experiment import print_experiment
-        from kwrap.project.measured import overview
 
-        print_experiment(screen, found, overview(found), everything=everything)
-    warn(screen, experiment.problems)
+        print_experiment(screen, found, _measured(found, problems), everything=everything)
+    warn(screen, problems)
     return 0
+
+
+def _measured(one: Experiment, problems: list[str]) -> list[Measured]:
+    """Its metrics; of damaged ones what the outcome says, and a word of it."""
+    from kwrap.project.measured import overview
+
+    try:
+        return overview(one)
+    except (Damaged, StorageError) as error:
+        problems.append(error.message)
+        return overview(one, course=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kwrap.analysis.text import cell_width, cut
+from kwrap.analysis.text import cell_width, cut, printable
 
 _GAP = "  "
 
@@ -64,7 +64,14 @@ def render(
     indent: str = "",
     heads: bool = True,
 ) -> Table:
-    """Lay the rows out in at most `width` columns of the screen; None: as wide as they are."""
+    """Lay the rows out in at most `width` columns of the screen; None: as wide as they are.
+
+    What was recorded may hold anything: control characters come out as escapes.
+    """
+    columns = [column._replace(title=printable(column.title)) for column in columns]
+    rows = [
+        [cell if cell.text.isprintable() else cell._replace(text=printable(cell.text)) for cell in row] for row in rows
+    ]
     widths = [_natural(column, rows, at, heads) for at, column in enumerate(columns)]
     shown = list(range(len(columns)))
     dropped: list[Column] = []

@@ -31,7 +31,8 @@ def tag(
         screen.out.write(result.envelope("tag", {"id": after.id, "tags": list(after.tags)}))
     else:
         label = after.short_id if isinstance(after, Experiment) else after.id
-        screen.print(f"{label} has {'the tags ' + ', '.join(after.tags) if after.tags else 'no tags'}.")
+        tags = f"the {'tag' if len(after.tags) == 1 else 'tags'} {', '.join(after.tags)}" if after.tags else "no tags"
+        screen.print(f"{label} has {tags}.")
     return 0
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from time import localtime, strftime
 
+from kwrap.analysis.table import format_value
 from kwrap.clock import from_rfc3339
-
-_OLD_DAYS = 60
 
 # Outcomes count what went wrong by code; a code that is not here is shown as it is.
 _WARNINGS = {
@@ -45,26 +43,9 @@ def moment(recorded: str) -> str:
         return recorded
 
 
-def age(then_ns: int | None, now_ns: int) -> str:
-    """`22 min ago`, short enough for a column; after two months the date."""
-    if then_ns is None:
-        return ""
-    seconds = (now_ns - then_ns) / 1e9
-    if seconds > _OLD_DAYS * 86_400:
-        return strftime("%Y-%m-%d", localtime(then_ns // 1_000_000_000))
-    units = ((1, 90, "s"), (60, 5400, "min"), (3600, 129_600, "h"), (86_400, math.inf, "days"))
-    unit_s, _, name = next(unit for unit in units if abs(seconds) < unit[1])
-    text = f"{round(abs(seconds) / unit_s)} {name}"
-    return f"in {text}" if seconds <= -1 else f"{text} ago"
-
-
 def number(value: float | None) -> str:
-    """Whole numbers as they are, others with five digits; empty when there is none."""
-    if value is None:
-        return ""
-    if isinstance(value, int) or not math.isfinite(value):
-        return str(value)
-    return f"{value:.5g}"
+    """A number as values are shown; empty when there is none."""
+    return "" if value is None else format_value(value)
 
 
 def warning(code: str, times: int) -> str:

@@ -1,32 +1,24 @@
-"""Bringing files back into a directory: what would change, doing it, and undoing it.
-
-What a checkout overwrites is kept in the state directory, one directory for each checkout that changed anything:
-
-    <state>/checkouts/<number>/
-        checkout.json    which target, what was brought back, when
-        files/           what was there before, with the journal of it
-"""
+"""Bringing files back into a directory: what would change, doing it, and undoing it."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import shutil
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from kwrap.clock import SYSTEM, Clock, to_rfc3339
+from kwrap.clock import SYSTEM, Clock
 from kwrap.errors import KwrapError, UnknownId
+from kwrap.project import kept_checkouts
 from kwrap.repository import restore
 from kwrap.repository.content import Content
-from kwrap.repository.restore import Change
+from kwrap.repository.restore import Change, Undone
 from kwrap.repository.trees import TreeEntry
-from kwrap.rundir import state_directory
 
-_DESCRIPTION, _FILES = "checkout.json", "files"
 _DESTRUCTIVE = ("overwrite", "replace", "mode")
+_OTHERS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +73,19 @@ class Plan:
             )
         if len(self.unchanged) == len(self.changes):
             return Checkout(what=self.what, target=self.target, changes=self.changes, backup=None)
-        backup = _begin_backup(self, clock)
         source = self.content if progress is None else _Counted(self.content, progress)
-        done = restore.apply(source, self.entries, self.target, backup=os.path.join(backup, _FILES))
-        return Checkout(what=self.what, target=self.target, changes=tuple(done), backup=backup)
+        with kept_checkouts.keep(self.what, self.target, clock) as kept:
+            try:
+                done = restore.apply(source, self.entries, self.target, backup=kept.files)
+            except KwrapError as error:
+                error.hint = error.hint or f"what was done so far can be undone: {self.undo_command}"
+                raise
+        return Checkout(what=self.what, target=self.target, changes=tuple(done), backup=kept.path)
+
+    @property
+    def undo_command(self) -> str:
+        """What takes it back, from wherever it is typed."""
+        return f"kwrap checkout --undo -o {shlex.quote(self.target)}"
 
 
 class _Counted:
@@ -128,68 +129,21 @@ def plan(
     return Plan(what=what, target=target, command=command, changes=changes, content=content, entries=chosen)
 
 
-def undo(directory: str) -> tuple[str, int]:
-    """Take back the last checkout into a directory: what it brought, and how many paths are as they were before.
+def undo(directory: str) -> tuple[str, Undone]:
+    """Take back the last checkout into a directory: what it brought, and what became of its files.
 
     Raises UnknownId when none is left to take back.
     """
     target = os.path.realpath(os.path.abspath(os.path.expanduser(directory)))
-    for name in sorted(_backups(), key=int, reverse=True):
-        path = os.path.join(_root(), name)
-        description = _describe(path)
-        if description.get("target") == target:
-            restored = restore.undo(os.path.join(path, _FILES), target)
-            shutil.rmtree(path, ignore_errors=True)
-            return str(description.get("what", "")), restored
-    raise UnknownId(
-        f"there is no checkout into {target} to take back", hint="-o names the directory that was checked out into"
-    )
+    kept = next(iter(kept_checkouts.all_into(target)), None)
+    if kept is None:
+        raise UnknownId(f"there is no checkout into {target} to take back", hint=_others())
+    with kept_checkouts.take_back(kept):
+        return kept.what, restore.undo(kept.files, target)
 
 
-def _begin_backup(of: Plan, clock: Clock) -> str:
-    now_ns = clock.wall_ns()
-    description = {"target": os.path.realpath(of.target), "what": of.what, "at": to_rfc3339(now_ns)}
-    try:
-        path = _new_directory()
-        with open(os.path.join(path, _DESCRIPTION), "w", encoding="utf-8") as file:
-            json.dump(description, file)
-    except OSError as error:
-        raise KwrapError(
-            f"nothing was changed, because what is there cannot be kept: {error.filename}: {error.strerror}",
-            hint="KWRAP_STATE_DIRECTORY names another place",
-        ) from error
-    return path
-
-
-def _new_directory() -> str:
-    """The next in number: a clock may be set back, and then the last would not be the last."""
-    os.makedirs(_root(), mode=0o700, exist_ok=True)
-    number = max((int(name) for name in _backups()), default=0)
-    while True:
-        number += 1
-        path = os.path.join(_root(), f"{number:06d}")
-        try:
-            os.mkdir(path, mode=0o700)
-        except FileExistsError:
-            continue
-        return path
-
-
-def _root() -> str:
-    return os.path.join(state_directory(), "checkouts")
-
-
-def _backups() -> list[str]:
-    try:
-        return [name for name in os.listdir(_root()) if name.isdecimal()]
-    except OSError:
-        return []
-
-
-def _describe(path: str) -> dict[str, str]:
-    try:
-        with open(os.path.join(path, _DESCRIPTION), encoding="utf-8") as file:
-            description = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return description if isinstance(description, dict) else {}
+def _others() -> str:
+    others = list(dict.fromkeys(one.target for one in kept_checkouts.all_into() if os.path.isdir(one.target)))
+    if not others:
+        return "-o names the directory that was checked out into"
+    return f"-o names the directory; there are checkouts into {', '.join(others[:_OTHERS_SHOWN])}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kwrap import records
 from kwrap.errors import UnknownId, UsageError
-from kwrap.project import files, notes
+from kwrap.project import files, named_checkpoint, notes
 from kwrap.records import CheckpointFile, MetricPoint, NoteKind
 from kwrap.repository import status as standing
 from kwrap.repository.trees import TreeEntry
@@ -78,6 +78,11 @@ class Checkpoint:
     def tags(self) -> tuple[str, ...]:
         return standing.checkpoint_tags(self.experiment.state).get(self.sequence, ())
 
+    @property
+    def note_text(self) -> str | None:
+        """The note that counts: the last one written of this checkpoint."""
+        return standing.note_text(self.experiment.state, self.sequence)
+
     def is_best(self) -> bool:
         return standing.best_checkpoint(self.experiment.state) == self.record
 
@@ -106,7 +111,7 @@ class Checkpoint:
 
     def tag(self, text: str) -> None:
         """Add a tag: `ID@TAG` names this checkpoint from now on."""
-        if text in ("best", "latest") or text.isdecimal():
+        if text in (named_checkpoint.BEST, named_checkpoint.LATEST) or text.isdecimal():
             raise UsageError(f"'@{text}' names a checkpoint already", hint="choose another word")
         self._note(NoteKind.TAG, notes.checked_tag(text))
 

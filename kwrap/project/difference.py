@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kwrap.analysis.code_difference import FileDifference, code_differences
+from kwrap.analysis.code_difference import FileDifference, Read, code_differences
 from kwrap.analysis.difference import FieldDifference, Sections, differences
 from kwrap.project import rows
 from kwrap.project.checkpoint import Checkpoint
 from kwrap.project.experiment import Experiment
-from kwrap.repository.trees import TreeEntry
 
 # In this order they are shown.
 SECTIONS = ("experiment", "params", "packages", "environment", "checkpoint", "metrics", "files")
@@ -61,14 +60,12 @@ def _code(left: Side, right: Side) -> list[FileDifference]:
     sources = [side.experiment.record.source for side in (left, right)]
     if sources[0] and sources[1] and sources[0].content_sha256 == sources[1].content_sha256:
         return []
-    entries_left, entries_right = left.experiment.code(), right.experiment.code()
-    lefts = set(entries_left)
+    return code_differences(left.experiment.code(), right.experiment.code(), _reader(left), _reader(right))
 
-    def read(entry: TreeEntry) -> bytes:
-        side = left if entry in lefts else right
-        return side.experiment.project.repository.content.read_entry(entry)
 
-    return code_differences(entries_left, entries_right, read)
+def _reader(side: Side) -> Read:
+    content = side.experiment.project.repository.content
+    return lambda entries: ((entry, stream.read()) for entry, stream in content.entries_in_pack_order(entries))
 
 
 def _sections(side: Side) -> Sections:

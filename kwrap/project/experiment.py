@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kwrap import ids, records
 from kwrap.errors import FilterError, UnknownId
-from kwrap.project import files, notes, rows
+from kwrap.project import files, named_checkpoint, notes, rows
 from kwrap.project.checkpoint import Checkpoint
 from kwrap.records import MetricPoint, MetricSummary, NoteKind, ParamValue, PrimaryMetric, Status
 from kwrap.repository import status as standing
@@ -83,7 +83,7 @@ class Experiment:
     @property
     def primary_metric(self) -> PrimaryMetric | None:
         """The metric that says which checkpoint is best."""
-        return rows.primary_metric(self.state)
+        return standing.primary_metric(self.state)
 
     # How it stands
 
@@ -95,7 +95,9 @@ class Experiment:
     @property
     def sentence(self) -> str:
         """How it stands or how it ended: `Failed with exit status 1 after 3 min 12 s.`"""
-        return standing.sentence(self.state, self._now_ns())
+        from kwrap.project.sentence import sentence
+
+        return sentence(self.state, self._now_ns())
 
     @property
     def duration_s(self) -> float | None:
@@ -164,38 +166,7 @@ class Experiment:
 
         Raises UnknownId.
         """
-        named = {"best": self.best, "latest": self.latest}
-        if which is None:
-            found = self.best() or self.latest()
-        elif which in named:
-            found = named[str(which)]()
-        else:
-            tags = standing.checkpoint_tags(self.state)
-            matching = [one for one in self.checkpoints if str(one.sequence) == str(which)]
-            matching = matching or [one for one in self.checkpoints if which in tags.get(one.sequence, ())]
-            found = matching[-1] if matching else None
-        if found is None:
-            raise self._unknown_checkpoint(which)
-        return found
-
-    def _unknown_checkpoint(self, which: str | int | None) -> UnknownId:
-        if not self.checkpoints:
-            return UnknownId(
-                f"experiment {self.short_id} has no checkpoints",
-                hint="weight files that a run writes are kept; --watch names more of them",
-            )
-        if which == "best":
-            name = self.primary_metric.name if self.primary_metric else None
-            reason = f"none has the metric '{name}'" if name else "it has no primary metric"
-            return UnknownId(
-                f"no checkpoint of {self.short_id} is known to be best: {reason}",
-                hint=f"{self.short_id}@latest is the latest; 'kwrap run --primary METRIC' says what best means",
-            )
-        first, last = self.checkpoints[0].sequence, self.checkpoints[-1].sequence
-        return UnknownId(
-            f"experiment {self.short_id} has no checkpoint '{which}'",
-            hint=f"it has {self.short_id}@{first} to @{last}" if first != last else f"it has {self.short_id}@{first}",
-        )
+        return named_checkpoint.find(self, which)
 
     # Its files
 

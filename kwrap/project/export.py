@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from kwrap.analysis.fields import Row
 from kwrap.encoding import to_json
 from kwrap.project import rows
-from kwrap.records import NoteKind
+from kwrap.records import NoteKind, Status
 
 if TYPE_CHECKING:
     from kwrap.project.checkpoint import Checkpoint
     from kwrap.project.experiment import Experiment
+    from kwrap.project.project import ExperimentList
 
 
-def summary(experiment: Experiment) -> dict[str, Any]:
-    """What `ls` shows of an experiment. Every key is there; what is not known is null."""
-    row = experiment.row()
+def summaries(experiments: ExperimentList) -> Iterator[dict[str, Any]]:
+    """What `ls` shows of each."""
+    return map(summary, experiments, experiments.rows())
+
+
+def summary(experiment: Experiment, row: Row) -> dict[str, Any]:
+    """What `ls` shows of an experiment with this row. Every key is there; what is not known is null."""
     return {
         "id": experiment.id,
         "short_id": experiment.short_id,
         "name": experiment.name,
         "created_at": experiment.created_at,
         "status": row["status"],
-        "running": experiment.is_running(),
+        "running": row["status"] == Status.RUNNING.value,
         "duration_s": row["duration"],
         "user": row["user"],
         "host": row["host"],
@@ -44,7 +51,7 @@ def experiment(experiment: Experiment) -> dict[str, Any]:
     """Everything: the summary, and the records it is made of."""
     record = experiment.record
     return {
-        **summary(experiment),
+        **summary(experiment, experiment.row()),
         "sentence": experiment.sentence,
         "deleted": experiment.deleted,
         "working_directory": record.working_directory,
@@ -70,7 +77,8 @@ def experiment(experiment: Experiment) -> dict[str, Any]:
 def checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     """Everything that is known of a checkpoint."""
     data: dict[str, Any] = to_json(checkpoint.record)
-    return {"id": checkpoint.id, **data, "best": checkpoint.is_best(), "tags": list(checkpoint.tags)}
+    marks = {"best": checkpoint.is_best(), "tags": list(checkpoint.tags), "note": checkpoint.note_text}
+    return {"id": checkpoint.id, **data, **marks}
 
 
 def brief(checkpoint: Checkpoint | None) -> dict[str, Any] | None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
-from kwrap.metrics.extractor import Extractor
 from kwrap.metrics.summary import Summary
 from kwrap.records import MetricPoint, MetricSummary
 
 if TYPE_CHECKING:
+    from kwrap.metrics.extractor import Extractor
     from kwrap.project.experiment import Experiment
 
 # Reading more points than that takes longer than whoever asks for an overview wants to wait.
@@ -29,7 +29,10 @@ class Measured:
 
 
 def overview(experiment: Experiment, *, course: bool = True) -> list[Measured]:
-    """Every metric of an experiment: the primary one first, then by kind and in the order they appeared."""
+    """Every metric of an experiment: the primary one first, then by kind and in the order they appeared.
+
+    Without its course, only what the outcome says, and nothing that may be damaged is read.
+    """
     points: list[MetricPoint] = []
     recorded = sum(outcome.metric_points for outcome in experiment.state.outcomes)
     if course and recorded <= _MOST_POINTS:
@@ -63,6 +66,8 @@ def _summaries(points: Iterable[MetricPoint]) -> dict[str, MetricSummary]:
 
 def read_points(text: BinaryIO, *, patterns: Sequence[str] = (), automatic: bool = True) -> Iterator[MetricPoint]:
     """The metric points that a run would record if it printed this. Raises UsageError for a wrong pattern."""
+    from kwrap.metrics.extractor import Extractor  # whoever looks at an experiment needs no recognisers
+
     extractor = Extractor(patterns=patterns, automatic=automatic)
     return _read(text, extractor)
 

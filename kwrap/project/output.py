@@ -60,12 +60,14 @@ def _chunks(
     repository: Repository, experiment_id: str, run_id: str, follow: bool, sleep: Sleep
 ) -> Iterator[OutputChunk]:
     position = 0
-    for chunk in _local(RunDirectory(_local_path(experiment_id, run_id)), follow, sleep):
+    run_directory = RunDirectory(_local_path(experiment_id, run_id))
+    for chunk in _local(run_directory, follow, sleep):
         yield chunk
         position = chunk.offset + len(chunk.data)
     # Where the run directory has gone, nothing was lost: it goes when the repository has everything.
     while True:
-        ended = not follow or _has_ended(repository, experiment_id, run_id)
+        ended = not follow or _has_ended_here(run_directory, _END_UNSAID_S)
+        ended = ended or _has_ended(repository, experiment_id, run_id)
         for chunk in repository.output(experiment_id, run_id, position):
             yield chunk
             position = chunk.offset + len(chunk.data)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import SupportsIndex, overload
 
 from kwrap import config
 from kwrap.analysis import fields
 from kwrap.analysis import filter as filters
 from kwrap.analysis import sort as sorting
+from kwrap.analysis.fields import Row
 from kwrap.clock import SYSTEM, Clock
-from kwrap.errors import FilterError, UnknownId
+from kwrap.errors import FilterError, UnknownId, UsageError
 from kwrap.project import rows
 from kwrap.project.checkpoint import Checkpoint
 from kwrap.project.experiment import Experiment
 from kwrap.records import Status
+from kwrap.repository import index, lookup
 from kwrap.repository import status as standing
 from kwrap.repository.repository import Repository
 from kwrap.storage.open import open_storage
@@ -49,7 +52,7 @@ class Project:
     def directory(self) -> str:
         """The project's top, absolute. Raises UsageError when the directory that was given is none."""
         if self._directory is None:
-            self._directory = config.find_project(os.getcwd(), self._given_directory)
+            self._directory = config.find_project(_working_directory(), self._given_directory)
         return self._directory
 
     @property
@@ -58,7 +61,7 @@ class Project:
         if self._url is None:
             _, settings = config.read_config(self.directory)
             configured = os.environ.get(_VARIABLE) or settings.get("repository")
-            self._url = config.repository_url(configured, self._given_repository, self.directory, os.getcwd())
+            self._url = config.repository_url(configured, self._given_repository, self.directory, _working_directory())
         return self._url
 
     @property
@@ -97,14 +100,30 @@ class Project:
         return self._repository
 
 
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working directory cannot be used: {error.strerror}", hint="cd to one that exists"
+        ) from error
+
+
 class ExperimentList(builtins.list[Experiment]):
     """Experiments in the order they were asked for. `problems`: a sentence for each damaged object passed over."""
 
-    def __init__(self, experiments: Sequence[Experiment] = (), problems: Sequence[str] = (), total: int = 0) -> None:
-        """`total`: how many experiments the repository lists without any filter."""
+    def __init__(
+        self,
+        experiments: Sequence[Experiment] = (),
+        problems: Sequence[str] = (),
+        total: int = 0,
+        rows: Mapping[str, Row] = MappingProxyType({}),
+    ) -> None:
+        """`total`: how many experiments the repository lists without any filter. `rows`: those that the filters saw."""
         super().__init__(experiments)
         self.problems = tuple(problems)
         self.total = total
+        self._rows = rows
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> Experiment: ...
@@ -112,12 +131,12 @@ class ExperimentList(builtins.list[Experiment]):
     def __getitem__(self, at: slice) -> ExperimentList: ...
     def __getitem__(self, at: SupportsIndex | slice) -> Experiment | ExperimentList:
         if isinstance(at, slice):
-            return ExperimentList(super().__getitem__(at), self.problems, self.total)
+            return ExperimentList(super().__getitem__(at), self.problems, self.total, self._rows)
         return super().__getitem__(at)
 
-    def rows(self) -> builtins.list[dict[str, object]]:
+    def rows(self) -> builtins.list[Row]:
         """One mapping of plain values for each experiment, as filters see it."""
-        return [one.row() for one in self]
+        return [self._rows.get(one.id) or one.row() for one in self]
 
     def delete(self) -> None:
         """Mark all of them as removed."""
@@ -159,19 +178,24 @@ class Experiments:
         if not project.has_repository():
             return ExperimentList()
         states, problems = project.repository.states()
-        found = [Experiment(project, state) for state in states if not standing.deleted(state)]
-        total = len(found)
-        texts = _status_filter(status) + ([filter] if isinstance(filter, str) else [])
-        if filter is not None and not isinstance(filter, str) and not callable(filter):
-            texts += filter
-        if texts or sort:
-            found = _filtered_and_sorted(found, texts, sort, now_ns)
+        every = [Experiment(project, state) for state in states if not standing.deleted(state)]
+        texts = _texts(filter) + _status_filter(status)
+        listed = {one.id: rows.row(one.state, now_ns) for one in every} if texts or sort else {}
+        # Names are checked against all the experiments, and not only against those that one filter has left.
+        known = fields.known_names(listed.values())
+        keys = sorting.parse(sort, known) if sort else ()
+        found = every
+        if texts:
+            fulfils = filters.compile(texts, known, now_ns=now_ns)
+            found = [one for one in found if fulfils(listed[one.id])]
         if callable(filter):
             found = [one for one in found if filter(one)]
         if last is not None:
-            newest = {one.id for one in sorted(found, key=lambda one: one.id)[-last:]} if last > 0 else set()
-            found = [one for one in found if one.id in newest]
-        return ExperimentList(found, problems, total)
+            found = found[-last:] if last > 0 else []
+        if keys:
+            by_id = {one.id: one for one in found}
+            found = [by_id[str(row["id"])] for row in sorting.apply([listed[one.id] for one in found], keys)]
+        return ExperimentList(found, problems, len(every), listed)
 
     def get(self, name: str) -> Experiment:
         """The experiment of that id, unique prefix of an id or short id, name or tag. Raises UnknownId, AmbiguousId."""
@@ -181,7 +205,15 @@ class Experiments:
                 f"no experiment matches '{name}': nothing was recorded in {project.repository_url} yet",
                 hint="kwrap run -- COMMAND records one",
             )
-        state, problems = project.repository.state_and_problems(project.repository.find(name))
+        repository = project.repository
+        found = lookup.find(
+            name,
+            repository.ids(),
+            lambda: repository.states()[0],
+            repository.url,
+            lambda text: index.called(repository.storage, text),
+        )
+        state, problems = repository.state_and_problems(found)
         return Experiment(project, state, tuple(problems))
 
     def checkpoint(self, name: str) -> Checkpoint:
@@ -190,9 +222,16 @@ class Experiments:
         return found.checkpoint() if isinstance(found, Experiment) else found
 
 
+def _texts(filter: Filter) -> builtins.list[str]:  # noqa: A002
+    if filter is None or callable(filter):
+        return []
+    return [filter] if isinstance(filter, str) else list(filter)
+
+
 def _status_filter(status: str | Sequence[str] | None) -> builtins.list[str]:
     """The statuses asked for as a filter; `stopped` is Keepsake's word for whatever does not run."""
-    wanted = [status] if isinstance(status, str) else list(status or ())
+    given = [status] if isinstance(status, str) else list(status or ())
+    wanted = [one.strip() for text in given for one in text.split(",")]
     known = [*(one.value for one in Status), "stopped"]
     for one in wanted:
         if one.lower() not in known:
@@ -200,15 +239,3 @@ def _status_filter(status: str | Sequence[str] | None) -> builtins.list[str]:
             hint = f"did you mean {near[0]}?" if near else f"statuses are {', '.join(known)}"
             raise FilterError(f"there is no status '{one}'", hint=hint)
     return [f"status in [{', '.join(wanted)}]"] if wanted else []
-
-
-def _filtered_and_sorted(
-    found: builtins.list[Experiment], texts: Sequence[str], sort: str | None, now_ns: int
-) -> builtins.list[Experiment]:
-    """Names are checked against all the experiments, and not only against those that one filter has left."""
-    by_id = {one.id: one for one in found}
-    all_rows = [rows.row(one.state, now_ns) for one in found]
-    known = fields.known_names(all_rows)
-    keys = sorting.parse(sort, known) if sort else ()
-    kept = list(filter(filters.compile(texts, known, now_ns=now_ns), all_rows)) if texts else all_rows
-    return [by_id[str(row["id"])] for row in (sorting.apply(kept, keys) if keys else kept)]

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 
 from kwrap import ids
-from kwrap.records import Checkpoint, PrimaryMetric, State
+from kwrap.records import Checkpoint, State
 from kwrap.repository import status
 
 
@@ -60,10 +60,3 @@ def last_printed(state: State) -> dict[str, float]:
 
 def metrics_of(checkpoint: Checkpoint | None) -> Mapping[str, float]:
     return checkpoint.metrics if checkpoint else {}
-
-
-def primary_metric(state: State) -> PrimaryMetric | None:
-    """The metric that says which checkpoint is best: the experiment's, else that of its last checkpoint with one."""
-    if state.experiment.primary_metric is not None:
-        return state.experiment.primary_metric
-    return next((one.primary_metric for one in reversed(state.checkpoints) if one.primary_metric is not None), None)

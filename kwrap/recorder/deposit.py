@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,6 +19,7 @@ from kwrap.recorder import facts
 from kwrap.recorder.spool import Spool
 from kwrap.recorder.upload import Uploader
 from kwrap.records import Outcome
+from kwrap.repository import layout
 from kwrap.repository.content import Content
 from kwrap.repository.local_store import LocalStore
 from kwrap.repository.repository import Repository
@@ -39,8 +41,11 @@ class Deposit:
         created = events["created"]
         self._id, self._run = created["experiment"], created["run"]
         self._repository: Repository | None = None
+        self._opening = threading.Lock()
         self._again_at_s = 0.0
-        self._uploader = Uploader(warn)
+        self._uploader = Uploader(warn, spool.hold_copies)
+        if offline:
+            spool.hold_copies()
 
     def start(self) -> None:
         """Store the beginning, and what an earlier recorder had pinned and not stored; in the background."""
@@ -53,12 +58,15 @@ class Deposit:
         """Store a pinned checkpoint, in the background."""
         self._uploader.add(lambda: self._store(entry))
 
-    def attempt(self, write: Callable[[Repository], object]) -> bool:
-        """Do something to the repository now if it can be had. What was not done is done later by the caller."""
-        if self._repository is None or time.monotonic() < self._again_at_s:
+    def attempt(self, write: Callable[[Repository], object], *, opening: bool = False) -> bool:
+        """Do something to the repository now if it can be had. What was not done is done later by the caller.
+
+        Without `opening` it is not waited for until the background has opened it.
+        """
+        if (self._repository is None and not opening) or time.monotonic() < self._again_at_s:
             return False
         try:
-            write(self._repository)
+            write(self._open())
         except StorageError:
             self._warn("storage_failed")
             self._again_at_s = time.monotonic() + _AGAIN_S
@@ -83,17 +91,28 @@ class Deposit:
         repository.delete_heartbeat(self._id, self._run)
 
     def _open(self) -> Repository:
-        """The repository, opened when first needed (both threads). Raises StorageError while it cannot be."""
-        if self._repository is None:
-            if self._offline:
-                raise StorageError("this run is recorded offline", hint="'kwrap sync' sends it")
-            try:
-                self._repository = Repository.open(self._events["created"]["repository"], create=True)
-            except StorageError:
-                raise
-            except KwrapError as error:
-                raise StorageError(error.message, hint=error.hint) from error
-        return self._repository
+        """The repository, opened when first needed (both threads). Raises StorageError while it cannot be.
+
+        One that was removed is not written into, which would make it anew without its header, but made and begun anew.
+        """
+        with self._opening:
+            if self._repository is not None and self._repository.storage.size(layout.REPOSITORY) is None:
+                self._warn("repository_removed")
+                self._repository = None
+                self._uploader.add(self._begin)
+            if self._repository is None:
+                self._repository = self._open_anew()
+            return self._repository
+
+    def _open_anew(self) -> Repository:
+        if self._offline:
+            raise StorageError("this run is recorded offline", hint="'kwrap sync' sends it")
+        try:
+            return Repository.open(self._events["created"]["repository"], create=True)
+        except StorageError:
+            raise
+        except KwrapError as error:
+            raise StorageError(error.message, hint=error.hint) from error
 
     def _begin(self) -> None:
         """The snapshot, then the records; the experiment comes last, so what is listed has its run and its code."""

@@ -66,17 +66,23 @@ class OutputFollower:
         return True
 
     def _records(self, end: int) -> list[tuple[int, int, int]]:
-        """The index record that the position lies in, and those that begin before `end`."""
+        """The index record that the position lies in, and those that begin before `end`.
+
+        A power cut may leave zeros where records were: what cannot follow is passed over.
+        """
         assert self._index is not None
         records = [self._current] if self._current else []
+        last = records[-1][0] if records else 0
         raw = os.pread(self._index, INDEX_RECORD.size * _BATCH_RECORDS, self._index_position)
         for start in range(0, len(raw) - INDEX_RECORD.size + 1, INDEX_RECORD.size):
             record = INDEX_RECORD.unpack_from(raw, start)
             if record[0] >= end:
                 break
-            records.append(record)
             self._index_position += INDEX_RECORD.size
-        return records or [(0, 0, 1)]
+            if record[0] >= last and record[2] in (1, 2):
+                records.append(record)
+                last = record[0]
+        return records if records and records[0][0] <= self.position else [(0, 0, 1), *records]
 
     def _cut(self, records: list[tuple[int, int, int]], data: bytes) -> list[Piece]:
         pieces = []

@@ -36,6 +36,10 @@ def build(
     counted = dict(warnings)
     if exited and exited.get("output_lost_bytes"):
         counted["output_lost"] = 1
+    if exited and exited.get("relay_lost_bytes"):
+        counted["output_not_passed_on"] = 1
+    if "code_not_kept" in events:
+        counted["code_not_kept"] = 1
     if exited and exited.get("recorder_starts", 1) > 1:
         counted["recorder_restarted"] = exited["recorder_starts"] - 1
     return Outcome(

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from kwrap.rundir import RunDirectory, all_run_directories
 
 _NICENESS = 10
 _RECOVERY_S = 5.0
-# Exit status that asks the supervisor for another recorder.
-_AGAIN = 75
+_FAILED = 1
 
 
-def main(run_directory: RunDirectory, wake: int, take_over: Callable[[], None]) -> None:
-    """Record until the run has ended. A fault of ours is written into the run directory, and nowhere else."""
+def main(run_directory: RunDirectory, wake: int, take_over: Callable[[], None], let_go: Callable[[], None]) -> NoReturn:
+    """Record until the run has ended. A fault of ours is written into the run directory, and nowhere else.
+
+    A batch system that ends a job tells all of its processes: this one has to see how the others end.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     _lower_priority()
     # Also what a library says, or a thread that fails, must not reach the user's terminal.
     sys.stdout = sys.stderr = _log(run_directory)
     try:
-        from kwrap.recorder.session import record
+        from kwrap.recorder.session import Live, record
 
         threading.Thread(target=_care_for_others, name="kwrap-recover", daemon=True).start()
-        recorded = record(run_directory, wake, take_over)
+        status = record(run_directory, Live(wake, take_over, let_go))
     except BaseException:
         import traceback  # not before: every run would pay for it
 
         traceback.print_exc()
-        recorded = None
-    sys.stderr.flush()
-    if recorded is None:
-        os._exit(_AGAIN)
+        status = _FAILED
+    try:
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
 
 
 def _log(run_directory: RunDirectory) -> TextIO:
     try:
-        return open(os.path.join(run_directory.path, "recorder.log"), "a", encoding="utf-8")
+        return open(run_directory.log, "a", encoding="utf-8")
     except OSError:
         return open(os.devnull, "a", encoding="utf-8")
 

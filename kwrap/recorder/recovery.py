@@ -7,19 +7,20 @@ supervisor or child still lives, or that another process is completing, is left 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kwrap import processes
-from kwrap.recorder.session import record
+from kwrap.recorder.session import BUSY, record
 from kwrap.repository.local_store import LocalStore
-from kwrap.rundir import RunDirectory, all_run_directories, store_directory
+from kwrap.rundir import KEPT, RECORDED, RunDirectory, all_run_directories, store_directory
 
 # Younger run directories are most likely about to be recorded by their own process.
 _YOUNG_S = 5.0
 _EMPTY_S = 60.0
+# A recorder shows life every few seconds. What has shown none for so long is dead wherever it ran.
+_ELSEWHERE_S = 600.0
 _TIDY_EVERY_S = 24 * 3600.0
 _UNUSED_S = 30 * _TIDY_EVERY_S
 
@@ -53,17 +54,26 @@ def recover(*, limit_s: float | None = None, offline: bool = False, young: bool 
 
 
 def standing(run_directory: RunDirectory) -> tuple[str, Mapping[str, Mapping[str, Any]]]:
-    """How a run directory stands now (see `Found`; `pending`: nobody is at it), with its journal."""
+    """How a run directory stands now (see `Found`; `pending`: nobody is at it), with its journal.
+
+    `empty`: it has no beginning yet. `over`: nothing is left to do, as its command never ran, or all is recorded.
+    """
     events = run_directory.events()
     created, spawned = events.get("created"), events.get("spawned")
+    if "recorded" in events:
+        return "over", events
     if created is None:
         return "empty", events
+    if created["host"] != os.uname().nodename and time.time() - run_directory.last_life_s() < _ELSEWHERE_S:
+        return "running", events  # on another machine that shares this directory, whose processes we do not see
     if processes.is_alive(processes.Identity(*created["supervisor"])):
         return "running", events
     if spawned and "exited" not in events:
         child = processes.Identity(spawned["pid"], spawned["start_ticks"], spawned["boot_id"])
         if processes.is_alive(child):
             return "unattended", events
+    if spawned is None and "exited" not in events and not os.path.exists(run_directory.output):
+        return "over", events
     return "pending", events
 
 
@@ -85,9 +95,9 @@ def tidy(now_s: float) -> None:
 
 def _look(run_directory: RunDirectory, age_s: float, offline: bool) -> Found | None:
     state, events = standing(run_directory)
-    if state == "empty":
-        if age_s > _EMPTY_S:
-            shutil.rmtree(run_directory.path, ignore_errors=True)
+    if state == "over" or (state == "empty" and age_s > _EMPTY_S):
+        run_directory.remove()
+    if state in ("over", "empty"):
         return None
     created = events["created"]
     if state == "pending":
@@ -99,10 +109,23 @@ def _complete(run_directory: RunDirectory, wanted: bool) -> str:
     if not wanted:
         return "offline"
     try:
-        recorded = record(run_directory, None, None)
-    except OSError:
+        status = record(run_directory, None)
+    except Exception:  # one that cannot be completed, as by a fault of ours, must not keep the others from being
+        _write_down_fault(run_directory)
         return "pending"
-    return "busy" if recorded is None else "completed" if recorded else "pending"
+    if status == KEPT and not os.path.exists(run_directory.journal):
+        return "busy"  # another process was quicker, and is done
+    return {RECORDED: "completed", BUSY: "busy"}.get(status, "pending")
+
+
+def _write_down_fault(run_directory: RunDirectory) -> None:
+    import traceback  # not before: every run would pay for it
+
+    try:
+        with open(run_directory.log, "a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+    except OSError:
+        pass
 
 
 def _age_s(run_directory: RunDirectory) -> float | None:

@@ -17,6 +17,8 @@ _FIRST_S = 3.0
 _SHARE_OF_AGE = 0.02
 _SEGMENT_BYTES = 8 << 20
 _SEGMENT_POINTS = 100_000
+# Points that wait in memory (about 70 MB) while the repository takes none; later ones are extracted again then.
+_WAITING_POINTS = 200_000
 
 
 class Segments:
@@ -34,9 +36,15 @@ class Segments:
         self.points = 0
 
     def add(self, points: list[MetricPoint]) -> None:
-        """Points in the order of the run; after a restart from the first, those that are stored are passed over."""
+        """Points in the order of the run; after a restart from the first, those that are stored are passed over.
+
+        Once too many wait, those that come are not kept, and the record is not `complete` until another recorder has
+        extracted them again.
+        """
+        without_gap = self._first_point + len(self._points) == self.points
         self.points += len(points)
-        self._points += points
+        if without_gap and len(self._points) < _WAITING_POINTS:
+            self._points += points
 
     def due(self, age_s: float) -> bool:
         return age_s >= self._next_s or len(self._points) >= _SEGMENT_POINTS

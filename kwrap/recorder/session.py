@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from kwrap import processes
 from kwrap.clock import to_rfc3339
@@ -27,27 +26,49 @@ from kwrap.recorder.segments import Segments
 from kwrap.recorder.spool import Spool
 from kwrap.records import Heartbeat
 from kwrap.repository.repository import Repository
-from kwrap.rundir import Journal, RunDirectory
+from kwrap.rundir import KEPT, RECORDED, Journal, RunDirectory
 
 # The watch costs more than a short command: it begins when the child has lived so long. The last look finds the rest.
 _WATCH_AFTER_S = 0.1
 _IDLE_LEAST_S, _IDLE_MOST_S = 0.1, 0.5
+# Of a run whose recorder and supervisor were killed: what was written so long after the last sign of life may be its.
+_UNSEEN_NS = int(2 * facts.HEARTBEAT_INTERVAL_S * 1e9)
+# Exit status of a recorder, besides RECORDED and KEPT: another one is at work.
+BUSY = 76
 
 
-def record(run_directory: RunDirectory, wake: int | None, take_over: Callable[[], None] | None) -> bool | None:
-    """Record a run to its end. Returns whether the repository has all of it; None when another recorder is at work.
+class Live(NamedTuple):
+    """What a recorder has that is at work beside its supervisor.
 
-    `wake` ends when the supervisor does; None: the run is over already. `take_over` carries the child's output if the
-    supervisor was killed.
+    `wake` ends when the supervisor does. `take_over` carries the child's output if the supervisor was killed; `let_go`
+    lets go of that output and of the user's terminal, once the run is over.
     """
+
+    wake: int
+    take_over: Callable[[], None]
+    let_go: Callable[[], None]
+
+
+def record(run_directory: RunDirectory, live: Live | None) -> int:
+    """Record a run to its end: RECORDED, KEPT or BUSY. `live` is None when the run is over already.
+
+    What turns out to be missing in the repository then (it was removed meanwhile) is stored once more.
+    """
+    last_life_ns = int(run_directory.last_life_s() * 1e9)
     lock = run_directory.try_lock()
     if lock is None:
-        return None
+        return BUSY
     try:
-        events = run_directory.events()
-        if "created" not in events:
-            return False
-        return Session(run_directory, events, wake, take_over).run()
+        for session_live in (live, None):
+            events = run_directory.events()
+            if "created" not in events:
+                return KEPT
+            session = Session(run_directory, events, session_live, last_life_ns)
+            if session.run():
+                return RECORDED
+            if not session.lacking:
+                break
+        return KEPT
     finally:
         os.close(lock)
 
@@ -59,14 +80,13 @@ class Session:
         self,
         run_directory: RunDirectory,
         events: dict[str, dict[str, Any]],
-        wake: int | None,
-        take_over: Callable[[], None] | None,
+        live: Live | None,
+        last_life_ns: int,
     ) -> None:
+        self.lacking = False
         self._run_directory = run_directory
         self._events = events
-        self._wake = wake
-        self._live = wake is not None
-        self._take_over = take_over
+        self._live = live
         self._warnings: Counter[str] = Counter()
         self._warn_lock = threading.Lock()
         created = events["created"]
@@ -76,17 +96,21 @@ class Session:
         self._metrics = RunMetrics(created)
         self._segments = Segments(run_directory, self._id, self._run)
         self._journal = Journal(run_directory.recorder_journal)
-        self._spool = Spool(run_directory, self._journal, created["project_directory"])
-        self._deposit = Deposit(events, self._spool, self._warn, offline=created["offline"] and self._live)
-        self._watch = self._checkpoint_watch(created)
+        project = os.path.realpath(created["project_directory"])
+        self._spool = Spool(run_directory, self._journal, project)
+        self._deposit = Deposit(events, self._spool, self._warn, offline=created["offline"] and live is not None)
+        self._watch = self._checkpoint_watch(project, last_life_ns)
         self._watching = False
         self._heartbeat_at_s = facts.HEARTBEAT_INTERVAL_S
 
     def run(self) -> bool:
-        """Follow until the run has ended, then complete the record."""
+        """Follow until the run has ended, then complete the record. Returns whether the repository has all of it.
+
+        `lacking` is set when it takes what it is given and still lacks something.
+        """
         self._deposit.start()
         idle_s = _IDLE_LEAST_S
-        while not self._ended(idle_s):
+        while self._live is not None and not self._ended(self._live, idle_s):
             moved = self._turn()
             idle_s = _IDLE_LEAST_S if moved or self._watch.busy else min(_IDLE_MOST_S, idle_s * 1.5)
         return self._finish()
@@ -96,10 +120,10 @@ class Session:
         moved = self._follow()
         age_s = self._age_s()
         self._watch_checkpoints(age_s)
-        if self._segments.due(age_s) and self._follower.position:
-            self._deposit.attempt(lambda repository: self._segments.send(repository, self._follower.position, age_s))
+        self._send_if_due(age_s)
         if age_s >= self._heartbeat_at_s:
             self._heartbeat_at_s = age_s + facts.HEARTBEAT_INTERVAL_S
+            self._run_directory.show_life()
             self._deposit.attempt(lambda repository: repository.write_heartbeat(self._heartbeat(age_s)))
         return moved
 
@@ -111,9 +135,19 @@ class Session:
             self._segments.add(self._metrics.feed(piece))
         return bool(pieces)
 
-    def _checkpoint_watch(self, created: dict[str, Any]) -> CheckpointWatch:
+    def _send_if_due(self, age_s: float, *, opening: bool = False) -> None:
+        if self._segments.due(age_s) and self._follower.position:
+            self._deposit.attempt(
+                lambda repository: self._segments.send(repository, self._follower.position, age_s), opening=opening
+            )
+
+    def _checkpoint_watch(self, project: str, last_life_ns: int) -> CheckpointWatch:
+        created = self._events["created"]
         started_ns = self._spawned.get("wall_ns", created["wall_ns"])
-        watch = CheckpointWatch(created["project_directory"], created["watch"], created["excluded"], started_ns)
+        ended_ns = None
+        if self._live is None:
+            ended_ns = self._events.get("exited", {}).get("wall_ns", last_life_ns + _UNSEEN_NS)
+        watch = CheckpointWatch(project, created["watch"], created["excluded"], started_ns, ended_ns)
         for path, version in self._spool.known_versions.items():
             watch.mark_recorded(path, version)
         return watch
@@ -126,13 +160,17 @@ class Session:
             try:
                 self._watch.start()
             except OSError:
-                self._warn("watch_failed")  # inotify has no more watches: the last look at the end finds the files
-        for found in self._watch.settled(time.time_ns()):
+                self._warn("watch_failed")
+        self._watch.started_by(time.time_ns() - int(age_s * 1e9))
+        for found in self._watch.settled():
             self._pin(found)
 
     def _pin(self, found: WeightSet) -> None:
-        started_ns = self._spawned.get("wall_ns", found.at_ns)
-        t_s = round(max(0.0, (found.at_ns - started_ns) / 1e9), 3)
+        if self._live is not None:  # by the clock as it is now: it may have been set since the start
+            t_s = self._age_s() - (time.time_ns() - found.at_ns) / 1e9
+        else:
+            t_s = (found.at_ns - self._spawned.get("wall_ns", found.at_ns)) / 1e9
+        t_s = round(max(0.0, t_s), 3)
         for seen in found.files:
             self._watch.mark_recorded(seen.path, seen.version)
         try:
@@ -143,54 +181,55 @@ class Session:
         if entry is not None:
             self._deposit.add(entry)
 
-    def _ended(self, idle_s: float) -> bool:
+    def _ended(self, live: Live, idle_s: float) -> bool:
         """Wait a moment; whether the run is over."""
-        if self._wake is None:
-            return True
-        readable, _, _ = select.select([self._wake], [], [], idle_s)
-        if not readable:
+        poll = select.poll()
+        poll.register(live.wake, select.POLLIN)
+        if not poll.poll(idle_s * 1000):
             return False
-        os.close(self._wake)
-        self._wake = None
+        os.close(live.wake)
         self._events = self._run_directory.events()
-        if "exited" not in self._events:
-            self._outlive_supervisor()
+        if "exited" in self._events or self._outlive_supervisor(live):
+            live.let_go()
         return True
 
-    def _outlive_supervisor(self) -> None:
-        """The supervisor was killed: carry the child's output in its place until the child is gone."""
-        carrier = threading.Thread(target=self._take_over or (lambda: None), name="kwrap-carrier", daemon=True)
+    def _outlive_supervisor(self, live: Live) -> bool:
+        """The supervisor was killed: carry the child's output in its place until the child is gone.
+
+        Returns whether there is nothing to carry any more, not from what the child left behind either.
+        """
+        carrier = threading.Thread(target=live.take_over, name="kwrap-carrier", daemon=True)
         carrier.start()
         spawned = self._spawned
-        if not spawned:
-            return
-        child = processes.Identity(spawned["pid"], spawned["start_ticks"], spawned["boot_id"])
-        while processes.is_alive(child):
-            self._turn()
-            time.sleep(_IDLE_MOST_S / 2)
+        if spawned:
+            child = processes.Identity(spawned["pid"], spawned["start_ticks"], spawned["boot_id"])
+            while processes.is_alive(child):
+                self._turn()
+                time.sleep(_IDLE_MOST_S / 2)
         carrier.join(1.0)
+        return not carrier.is_alive()
 
     def _finish(self) -> bool:
         """Everything that is left, then the outcome, then the proof that the repository has it all."""
-        if self._live:
-            _release_terminal()
         while self._follow():
-            pass
+            self._send_if_due(self._age_s(), opening=True)
         self._segments.add(self._metrics.finish())
         self._watch.stop()
-        for found in self._watch.settled(time.time_ns(), final=True):
-            self._pin(found)
+        if not self._spool.looked:
+            for found in self._watch.settled(final=True):
+                self._pin(found)
+            self._spool.mark_looked()
         repository = self._deposit.finish()
         try:
             complete = repository is not None and self._complete(repository)
+            self.lacking = repository is not None and not complete
         except (StorageError, Damaged):  # a damaged segment is for 'verify' to name; the run directory stays
             complete = False
         self._follower.close()
         self._journal.close()
         if complete:
-            Journal(self._run_directory.journal).append("recorded", wall_ns=time.time_ns())
-            shutil.rmtree(self._run_directory.path, ignore_errors=True)
-            _remove_if_empty(os.path.dirname(self._run_directory.path))
+            self._run_directory.mark_recorded()
+            self._run_directory.remove()
         return complete
 
     def _complete(self, repository: Repository) -> bool:
@@ -205,7 +244,11 @@ class Session:
             output_bytes=self._follower.position,
         )
         self._deposit.write_outcome(repository, written)
-        return self._segments.complete(repository) and repository.outcome(self._id, self._run) is not None
+        return (
+            self._segments.complete(repository)
+            and repository.outcome(self._id, self._run) is not None
+            and repository.has_experiment(self._id)
+        )
 
     def _heartbeat(self, age_s: float) -> Heartbeat:
         known = self._metrics.known.latest()
@@ -229,18 +272,3 @@ class Session:
         """Count something that went wrong on our side; from any thread."""
         with self._warn_lock:
             self._warnings[code] += 1
-
-
-def _release_terminal() -> None:
-    """The run is over: hold the terminal, or the pipe that a `| tee` waits for, no longer."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    os.close(null)
-
-
-def _remove_if_empty(directory: str) -> None:
-    try:
-        os.rmdir(directory)
-    except OSError:
-        pass

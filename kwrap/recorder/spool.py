@@ -1,7 +1,9 @@
 """Checkpoints on their way: pinned in the run directory, journaled, stored in the repository, let go.
 
 A file is pinned by a hard link where the file system allows, else by a copy; from then on the trainer may rotate,
-delete or rename it. The recorder's journal knows every pinned set, so that one that was not stored is stored later.
+delete or rename it. It may still write into it, so a link is good for the moment until the file is stored: while the
+repository does not take it, copies are held. The recorder's journal knows every pinned set, so that one that was not
+stored is stored later.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from kwrap.rundir import Journal, RunDirectory, read_journal
 
 
 class Spool:
-    """The pinned checkpoints of one run. Events in recorder.jsonl: `pinned`, then `committed` or `dropped`.
+    """The pinned checkpoints of one run. Events in recorder.jsonl: `pinned`, then `committed` or `dropped`; `looked`
+    when everything was pinned that the run had left.
 
     One thread pins while another stores and lets go.
     """
@@ -38,7 +41,8 @@ class Spool:
         self.known_versions: dict[str, tuple[int, int, int]] = {}
         self.next_sequence = 1
         self.committed = 0
-        self.dropped = 0
+        self.looked = False
+        self._by_copy = False
         self._replay(read_journal(run_directory.recorder_journal))
 
     def pin(self, found: WeightSet, known: Known, t_s: float, created_at: str) -> dict[str, Any] | None:
@@ -46,11 +50,10 @@ class Spool:
         place = os.path.join(self._directory, f"{self.next_sequence:06d}")
         shutil.rmtree(place, ignore_errors=True)
         os.makedirs(place, mode=0o700)
-        files = []
-        for number, seen in enumerate(found.files):
-            pin = os.path.join(place, str(number))
+        files: list[list[Any]] = []
+        for seen in found.files:
             try:
-                _hold(seen.path, pin)
+                _hold(seen.path, os.path.join(place, str(len(files))), by_copy=self._by_copy)
             except FileNotFoundError:
                 continue
             relative = os.path.relpath(seen.path, self._project)
@@ -74,6 +77,23 @@ class Spool:
         self.next_sequence += 1
         self._remember(bytes.fromhex(str(name)) for name, *_ in files)
         return entry
+
+    def mark_looked(self) -> None:
+        """No later recorder has to look for files: what it found might be another run's."""
+        self.looked = True
+        try:
+            self._journal.append("looked")
+        except OSError:
+            pass
+
+    def hold_copies(self) -> None:
+        """The repository takes nothing now, and the trainer may write into what is pinned by a link."""
+        with self._lock:
+            self._by_copy = True
+            entries = list(self.pinned)
+        for entry in entries:
+            for number in range(len(entry["files"])):
+                _unlink_from_source(self._pin(entry, number))
 
     def _remember(self, names: Iterable[bytes]) -> None:
         """These are no code: the next snapshot leaves them out. Forgetting it costs a few bytes."""
@@ -123,9 +143,13 @@ class Spool:
     def let_go(self, entry: dict[str, Any], event: str) -> None:
         """The repository has it (`committed`), or it can never have it (`dropped`)."""
         with self._lock:
-            self._journal.append(event, sequence=entry["sequence"])
+            self._by_copy = False
             self._count(event)
             self.pinned.remove(entry)
+            try:
+                self._journal.append(event, sequence=entry["sequence"])
+            except OSError:
+                pass  # the next recorder finds it stored
         shutil.rmtree(os.path.join(self._directory, f"{entry['sequence']:06d}"), ignore_errors=True)
 
     def _pin(self, entry: dict[str, Any], number: int) -> str:
@@ -143,19 +167,39 @@ class Spool:
                     self.pinned.append(event)
             else:
                 self._count(event["event"])
+                self.looked |= event["event"] == "looked"
 
     def _count(self, event: str) -> None:
         self.committed += event == "committed"
-        self.dropped += event == "dropped"
 
 
-def _hold(path: str, pin: str) -> None:
+def _hold(path: str, pin: str, *, by_copy: bool) -> None:
     try:
         os.link(path, pin, follow_symlinks=False)
     except FileNotFoundError:
         raise
     except OSError:
         shutil.copy2(path, pin, follow_symlinks=False)
+    if by_copy:
+        _unlink_from_source(pin)
+
+
+def _unlink_from_source(pin: str) -> None:
+    """Make a copy of a pin that is a link. Where there is no room for one, the link stays: better than nothing."""
+    beside = pin + ".copy"
+    try:
+        if os.stat(pin).st_nlink > 1:
+            shutil.copy2(pin, beside)
+            os.replace(beside, pin)
+    except OSError:
+        _unlink(beside)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _version(pin: str) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from kwrap.errors import KwrapError, StorageError
+from kwrap.errors import StorageError
 
 Job = Callable[[], None]
 _PAUSE_FIRST_S, _PAUSE_MOST_S = 0.5, 30.0
@@ -19,13 +19,14 @@ _PAUSE_FIRST_S, _PAUSE_MOST_S = 0.5, 30.0
 class Uploader:
     """Runs jobs on its own thread, `kwrap-upload`, from `start` until `finish`."""
 
-    def __init__(self, warn: Callable[[str], None]) -> None:
+    def __init__(self, warn: Callable[[str], None], refused: Callable[[], None]) -> None:
+        """`refused` is called, on our thread, whenever the repository did not take something."""
         self._warn = warn
+        self._refused = refused
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="kwrap-upload", daemon=True)
-        self.last_error: KwrapError | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -34,11 +35,6 @@ class Uploader:
         with self._changed:
             self._jobs.append(job)
             self._changed.notify()
-
-    @property
-    def waiting(self) -> int:
-        """Jobs that are not done."""
-        return len(self._jobs)
 
     def finish(self) -> bool:
         """Run what is left, each job once more at most. Returns whether all is done."""
@@ -70,9 +66,9 @@ class Uploader:
     def _attempt(self, job: Job) -> bool:
         try:
             job()
-        except StorageError as error:
+        except StorageError:
             self._warn("storage_failed")
-            self.last_error = error
+            self._refused()
             return False
         except Exception as error:  # a fault of ours must not keep the rest of the record from being stored
             self._warn(f"internal_error:{type(error).__name__}")

@@ -52,8 +52,11 @@ def overlay(entries: Iterable[TreeEntry]) -> dict[bytes, TreeEntry]:
 
 def compare(wanted: dict[bytes, TreeEntry], root: bytes) -> list[Change]:
     """What putting these entries below `root` would change. Raises KwrapError when that cannot be told."""
-    if os.path.lexists(root) and not os.path.isdir(root):
-        raise KwrapError(f"{os.fsdecode(root)} is no directory", hint="-o names a directory to check out into")
+    for place in (root, *parents(root)):
+        if os.path.lexists(place):
+            if not os.path.isdir(place):
+                raise KwrapError(f"{os.fsdecode(place)} is no directory", hint="-o names a directory to check out into")
+            break
     changes: set[Change] = set()
     known: dict[bytes, bool] = {b"": False}
     try:
@@ -125,9 +128,9 @@ def refuse_to_lose_directories(changes: Sequence[Change], root: bytes) -> None:
 
 def parents(path: bytes) -> Iterator[bytes]:
     parent = os.path.dirname(path)
-    while parent:
+    while parent and parent != path:
         yield parent
-        parent = os.path.dirname(parent)
+        path, parent = parent, os.path.dirname(parent)
 
 
 def through_symlink(path: bytes) -> UnsafePath:

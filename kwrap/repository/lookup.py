@@ -12,26 +12,35 @@ from kwrap.repository import status
 _SHOWN = 8
 
 
-def find(wanted: str, known: Sequence[str], states: Callable[[], Iterable[State]], where: str) -> str:
+def find(
+    wanted: str,
+    known: Sequence[str],
+    states: Callable[[], Iterable[State]],
+    where: str,
+    called: Callable[[str], Iterable[State]] | None = None,
+) -> str:
     """The one id that is meant. Raises UnknownId or AmbiguousId.
 
-    `states` is asked for only when no id, and not exactly one prefix, says it: names and tags cost reading all of them.
+    A whole id or short id comes first, then a name or tag, and only then the beginning of an id: whoever called an
+    experiment `r2` means that one, and not another whose id happens to begin so. `states` gives all there are, which
+    costs reading all of them; `called` those that have, or had, a name or tag.
     """
     text = wanted.strip()
-    if text in known:
-        return text
     matching = [one for one in known if text and ids.matches(one, text)]
-    exact = [one for one in matching if ids.short(one) == text.lower()]
-    if len(exact) == 1 or len(matching) == 1:
-        return (exact or matching)[0]
+    whole = [one for one in matching if text.lower() in (one, ids.short(one))]
+    if len(whole) == 1:
+        return whole[0]
+    named = _named(text, called(text) if called else states())
+    if len(named or matching) == 1:
+        return (named or matching)[0]
     all_states = list(states())
-    named = [state.experiment.id for state in all_states if text and text in _words(state)]
-    if len(named) == 1:
-        return named[0]
-    candidates = sorted({*matching, *named})
-    if candidates:
-        raise _ambiguous(wanted, candidates, all_states)
+    if named or matching:
+        raise _ambiguous(wanted, named or matching, all_states, named=bool(named))
     raise _unknown(wanted, known, all_states, where)
+
+
+def _named(text: str, states: Iterable[State]) -> list[str]:
+    return sorted(state.experiment.id for state in states if text and text in _words(state))
 
 
 def _words(state: State) -> set[str]:
@@ -44,13 +53,13 @@ def _words(state: State) -> set[str]:
     return words
 
 
-def _ambiguous(wanted: str, candidates: Sequence[str], states: Iterable[State]) -> AmbiguousId:
+def _ambiguous(wanted: str, candidates: Sequence[str], states: Iterable[State], *, named: bool) -> AmbiguousId:
     names = {state.experiment.id: state.experiment.name for state in states}
     shown = [f"{ids.short(one)}" + (f" ({names[one]})" if names.get(one) else "") for one in candidates[-_SHOWN:]]
     more = f" and {len(candidates) - _SHOWN} older" if len(candidates) > _SHOWN else ""
     return AmbiguousId(
         f"'{wanted}' means {len(candidates)} experiments: {', '.join(shown)}{more}",
-        hint="give more characters of the id",
+        hint="name one of them by its id" if named else "give more characters of the id",
     )
 
 

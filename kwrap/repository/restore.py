@@ -18,9 +18,9 @@ from kwrap.repository.backup import Backup, describe_file, describe_symlink
 from kwrap.repository.changes import Change, compare, overlay, plan, refuse_to_lose_directories, through_symlink
 from kwrap.repository.chosen_paths import select_paths
 from kwrap.repository.trees import TreeEntry
-from kwrap.repository.undo import undo
+from kwrap.repository.undo import Undone, undo
 
-__all__ = ["Change", "Source", "apply", "plan", "select_paths", "undo"]
+__all__ = ["Change", "Source", "Undone", "apply", "plan", "select_paths", "undo"]
 
 _CHUNK_BYTES = 1 << 20
 
@@ -58,10 +58,7 @@ def apply(
     try:
         _Restore(root, kept).run(content, wanted, actions, progress)
     except OSError as error:
-        raise KwrapError(
-            f"{os.fsdecode(error.filename or root)} cannot be restored: {error.strerror}",
-            hint="what was done so far can be undone: kwrap checkout --undo" if kept else None,
-        ) from error
+        raise KwrapError(f"{os.fsdecode(error.filename or root)} cannot be restored: {error.strerror}") from error
     finally:
         if kept is not None:
             kept.close()
@@ -202,10 +199,7 @@ def _copy_verified(stream: BinaryIO, descriptor: int, entry: TreeEntry) -> None:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
     if digest.hexdigest() != entry.sha256:
-        raise Damaged(
-            f"the stored bytes of {os.fsdecode(entry.path)} are not what the snapshot's manifest says",
-            hint="nothing was put in its place; what was done so far can be undone: kwrap checkout --undo",
-        )
+        raise Damaged(f"the stored bytes of {os.fsdecode(entry.path)} are not what the snapshot's manifest says")
 
 
 def _temporary(place: bytes) -> bytes:

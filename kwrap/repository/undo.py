@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import Any
+from typing import Any, NamedTuple
 
 from kwrap.errors import KwrapError
 from kwrap.repository.backup import JOURNAL, OTHER, SAVED, describe, move, to_bytes
@@ -18,20 +18,28 @@ from kwrap.repository.backup import JOURNAL, OTHER, SAVED, describe, move, to_by
 EDITED = b".edited"
 
 
-def undo(backup: str, target: str) -> int:
-    """Bring back what a restore into `target` changed; how many paths were brought back.
+class Undone(NamedTuple):
+    """`paths`: how many are as they were before. `edited`: what was changed since the restore, under its new names."""
 
-    0 when the restore never began. Raises KwrapError when it was undone already, or was of another directory.
+    paths: int
+    edited: tuple[bytes, ...] = ()
+
+
+def undo(backup: str, target: str) -> Undone:
+    """Bring back what a restore into `target` changed; nothing when it never began.
+
+    Raises KwrapError when it was undone already, or was of another directory.
     """
     directory, root = os.fsencode(backup), os.fsencode(target)
     steps = _read_journal(directory, root)
     count = 0
+    edited: list[bytes] = []
     if not steps:
-        return count
+        return Undone(0)
     for step in reversed(steps):
         path = os.path.join(root, to_bytes(step["path"])) if step["path"] else root
         try:
-            count += _undo_step(step, path, directory)
+            count += _undo_step(step, path, directory, edited)
         except OSError as error:
             raise KwrapError(
                 f"{os.fsdecode(path)} cannot be brought back from {backup}: {error.strerror}",
@@ -39,7 +47,7 @@ def undo(backup: str, target: str) -> int:
             ) from error
     with open(os.path.join(directory, JOURNAL), "ab") as journal:
         journal.write(b'{"op": "undone"}\n')
-    return count
+    return Undone(count, tuple(os.path.relpath(path, root) for path in reversed(edited)))
 
 
 def _read_journal(directory: bytes, root: bytes) -> list[dict[str, Any]]:
@@ -67,7 +75,7 @@ def _read_journal(directory: bytes, root: bytes) -> list[dict[str, Any]]:
     return steps
 
 
-def _undo_step(step: dict[str, Any], path: bytes, directory: bytes) -> bool:
+def _undo_step(step: dict[str, Any], path: bytes, directory: bytes, edited: list[bytes]) -> bool:
     if step["op"] == "mode":
         return _undo_mode(path, step["old"], step["new"])
     if step["op"] == "mkdir":
@@ -79,14 +87,14 @@ def _undo_step(step: dict[str, Any], path: bytes, directory: bytes) -> bool:
     saved = os.path.join(directory, SAVED, step["saved"].encode("ascii"))
     if not os.path.lexists(saved):
         # Nothing was there; or the restore was killed before it was saved, or an undo has brought it back.
-        return not step["occupied"] and _clear(path, step["is"])
+        return not step["occupied"] and _clear(path, step["is"], edited)
     if _is_same(saved, path):  # killed before the new file came
         os.unlink(saved)
         return False
     found = describe(path)
     if found not in (None, OTHER, step.get("is")) and found == describe(saved):
         os.unlink(path)  # the same is there: copied before the restore was killed, or put back by hand
-    _clear(path, step.get("is"))
+    _clear(path, step.get("is"), edited)
     move(saved, path)
     return True
 
@@ -111,7 +119,7 @@ def _undo_directory(path: bytes) -> bool:
     return True
 
 
-def _clear(path: bytes, written: str | None) -> bool:
+def _clear(path: bytes, written: str | None, edited: list[bytes]) -> bool:
     """Take away what the restore put at a path; what is not that any more gets another name."""
     found = describe(path)
     if found is None:
@@ -124,6 +132,7 @@ def _clear(path: bytes, written: str | None) -> bool:
         number += 1
         kept = path + EDITED + b"-%d" % number
     os.rename(path, kept)
+    edited.append(kept)
     return True
 
 

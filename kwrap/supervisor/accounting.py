@@ -26,14 +26,17 @@ class Reaped(NamedTuple):
 
     main: Exit | None
     helpers: tuple[int, ...]
-    main_stopped: bool
 
 
 class Reaper:
-    """Waits for children. `helpers` are our own (the recorder): reported, and not counted as the training's."""
+    """Waits for children. `helpers` are our own (the recorder): reported, and not counted as the training's.
 
-    def __init__(self, main_pid: int) -> None:
+    Nor are `foreign` ones: children of the process that became us by exec, such as a shell's `>(tee log)`.
+    """
+
+    def __init__(self, main_pid: int, foreign: frozenset[int]) -> None:
         self._main_pid = main_pid
+        self._foreign = foreign
         self.helpers: set[int] = set()
         self.cpu_user_s = 0.0
         self.cpu_system_s = 0.0
@@ -41,19 +44,17 @@ class Reaper:
         self.processes = 0
 
     def collect(self) -> Reaped:
-        """Wait for all that has ended or stopped; never blocks."""
+        """Wait for all that has ended; never blocks."""
         main: Exit | None = None
         ended: list[int] = []
-        stopped = False
         while True:
             try:
-                pid, status, used = os.wait4(-1, os.WNOHANG | os.WUNTRACED)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 break
             if pid == 0:
                 break
-            if os.WIFSTOPPED(status):
-                stopped |= pid == self._main_pid
+            if pid in self._foreign:
                 continue
             if pid in self.helpers:
                 self.helpers.discard(pid)
@@ -65,7 +66,7 @@ class Reaper:
             self.processes += 1
             if pid == self._main_pid:
                 main = Exit(None, os.WTERMSIG(status)) if os.WIFSIGNALED(status) else Exit(os.WEXITSTATUS(status), None)
-        return Reaped(main, tuple(ended), stopped)
+        return Reaped(main, tuple(ended))
 
     def usage(self) -> dict[str, float | int | str]:
         """The journal's form of the totals."""

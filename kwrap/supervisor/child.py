@@ -13,6 +13,7 @@ import termios
 from typing import NamedTuple, NoReturn
 
 from kwrap.errors import KwrapError
+from kwrap.supervisor.signals import Signals
 from kwrap.supervisor.stdio import Stdio
 
 # Signals that Python ignores for itself and a child must not inherit so.
@@ -54,15 +55,15 @@ def find_program(command: str, path: str | None) -> str:
     raise CannotStart(f"command not found: '{command}'", exit_status=127, hint=here)
 
 
-def fork(argv: tuple[str, ...], program: str, environment: dict[str, str], stdio: Stdio, mask: set[int]) -> Child:
-    """Fork the child; it waits until `release`. `mask` is the signal mask it runs with."""
+def fork(argv: tuple[str, ...], program: str, environment: dict[str, str], stdio: Stdio, signals: Signals) -> Child:
+    """Fork the child; it waits until `release`. It runs with the signals blocked and ignored that we found so."""
     gate_read, gate_write = os.pipe()
     report_read, report_write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(gate_write)
         os.close(report_read)
-        _become(argv, program, environment, stdio, mask, gate_read, report_write)
+        _become(argv, program, environment, stdio, signals, gate_read, report_write)
     os.close(gate_read)
     os.close(report_write)
     if stdio.own_group and not stdio.pty:
@@ -72,7 +73,10 @@ def fork(argv: tuple[str, ...], program: str, environment: dict[str, str], stdio
 
 def release(child: Child) -> int | None:
     """Open the gate. Returns None when the command runs, else the errno with which it could not be executed."""
-    os.write(child.gate, b"\n")
+    try:
+        os.write(child.gate, b"\n")
+    except OSError:
+        pass  # it was killed at its gate: waiting for it will tell
     os.close(child.gate)
     report = os.read(child.report, 16)
     os.close(child.report)
@@ -84,7 +88,7 @@ def _become(
     program: str,
     environment: dict[str, str],
     stdio: Stdio,
-    mask: set[int],
+    signals: Signals,
     gate: int,
     report: int,
 ) -> NoReturn:
@@ -100,7 +104,9 @@ def _become(
                 os.dup2(descriptor, target, inheritable=True)
         for number in _RESTORED:
             signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number in signals.ignored_before:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals.mask_before)
         if os.read(gate, 1) != b"\n":
             os._exit(125)
         _exec(argv, program, environment)

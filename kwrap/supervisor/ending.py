@@ -14,19 +14,21 @@ import time
 from kwrap.processes import descendants
 
 _AGAIN_S = 3.0
+_KILL_PASSES = 20  # what forks faster than we kill is the system's to end
 
 
 class Ending:
     """What has been asked of the child, and until when it has time."""
 
-    def __init__(self, child_pid: int, *, own_group: bool, grace_s: float) -> None:
+    def __init__(self, child_pid: int, *, own_group: bool, grace_s: float, foreign: frozenset[int]) -> None:
         self._pid = child_pid
+        self._foreign = foreign
         self._own_group = own_group
         self._grace_s = grace_s
         self._kill_at: float | None = None
         self._interrupts: list[float] = []
         self.notices: list[str] = []
-        self.helpers: set[int] = set()
+        self.helpers: frozenset[int] = frozenset()
 
     def forward(self, number: int, from_kernel: bool) -> None:
         """Pass one signal on as it should be."""
@@ -50,15 +52,17 @@ class Ending:
             self.kill_tree()
 
     def send(self, number: int) -> None:
-        """Send a signal to the child's group, or, where that is our own, to the child and what descends from it."""
+        """Send a signal to the child's group, or, where that is our own, to those in it that descend from the child."""
         if self._own_group:
             try:
                 os.killpg(self._pid, number)
                 return
             except OSError:
                 pass
-        for pid in [self._pid, *descendants(self._pid)]:
-            _kill(pid, number)
+        _kill(self._pid, number)
+        for pid in descendants(self._pid):
+            if _group(pid) == os.getpgrp():
+                _kill(pid, number)
 
     def seconds_left(self) -> float | None:
         """Until the tree is killed; None when nobody asked for an end."""
@@ -71,13 +75,26 @@ class Ending:
             self.kill_tree()
 
     def kill_tree(self) -> None:
-        """SIGKILL to everything that descends from us but our helpers; new sessions and daemons too."""
-        for pid in descendants(os.getpid(), without=frozenset(self.helpers)) or [self._pid]:
-            _kill(pid, signal.SIGKILL)
+        """SIGKILL to everything that descends from the command, new sessions and daemons too, until nothing is new."""
+        killed: set[int] = set()
+        for _ in range(_KILL_PASSES):
+            alive = descendants(os.getpid(), without=self._foreign | self.helpers)
+            for pid in alive:
+                _kill(pid, signal.SIGKILL)
+            if killed.issuperset(alive):
+                return
+            killed.update(alive)
 
     def _begin_grace(self) -> None:
         if self._kill_at is None:
             self._kill_at = time.monotonic() + self._grace_s
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return None
 
 
 def _kill(pid: int, number: int) -> None:

@@ -1,7 +1,7 @@
 """The child's output: read in big pieces, appended to the log, relayed. Never decoded, never waiting for anything else.
 
 - The log fails (full disk): go on reading and relaying, and count what is not in the log.
-- The relay fails (`| head`): go on reading and logging.
+- The relay fails (`| head`): go on reading and logging. Its disk is full: count what it did not get, and go on trying.
 - The relay is slow: read no more from that stream until it has taken what was read, as a pipe would do. Memory stays
   at one piece a stream.
 """
@@ -26,6 +26,9 @@ from kwrap.supervisor.stdio import PIPE_BYTES
 _BUSY_S, _SMALL_BYTES, _GATHER_S = 0.001, PIPE_BYTES // 4, 0.0005
 # Chunks that follow each other on one stream within this time share an index record.
 _INDEX_RESOLUTION_NS = 2_000_000
+# What a pipe or a socket that says it can be written surely takes without waiting (PIPE_BUF, pipe(7)).
+_SURELY_TAKEN_BYTES = 4096
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class OutputLog:
@@ -82,21 +85,42 @@ class _Stream:
         os.set_blocking(source, False)
         self.source: int | None = source
         self.number = number
-        self.sink, self.owns_sink = _independent(sink)
+        self.sink, self._may_wait = _independent(sink)
         self.broken = False
-        self.pending = b""
+        self.lost_bytes = 0
+        self.pending = memoryview(b"")
 
     def send(self, data: memoryview) -> None:
+        self.pending = memoryview(b"")
         if self.broken:
             return
         sent = 0
         try:
             while sent < len(data):
-                sent += os.write(self.sink, data[sent:])
+                sent += self._write(data[sent:])
         except BlockingIOError:
-            self.pending = bytes(data[sent:])
-        except OSError:
-            self.broken, self.pending = True, b""
+            rest = data[sent:]
+            self.pending = rest if rest.readonly else memoryview(bytes(rest))
+        except OSError as error:
+            if error.errno in _FULL:
+                self.lost_bytes += len(data) - sent
+            else:
+                self.broken = True
+
+    def close(self) -> None:
+        if self.source is not None:
+            os.close(self.source)
+            self.source = None
+        os.close(self.sink)
+
+    def _write(self, data: memoryview) -> int:
+        if not self._may_wait:
+            return os.write(self.sink, data)
+        poll = select.poll()
+        poll.register(self.sink, select.POLLOUT)
+        if not poll.poll(0):
+            raise BlockingIOError
+        return os.write(self.sink, data[:_SURELY_TAKEN_BYTES])
 
 
 class Pump:
@@ -120,9 +144,19 @@ class Pump:
         return any(stream.broken for stream in self._streams)
 
     @property
+    def relay_lost_bytes(self) -> int:
+        """What a full disk did not take of the relay."""
+        return sum(stream.lost_bytes for stream in self._streams)
+
+    @property
     def relayed(self) -> bool:
         """All that was read has been passed on."""
         return not any(stream.pending for stream in self._streams)
+
+    def stop_relaying(self) -> None:
+        """Wait no longer for a reader that does not read."""
+        for stream in self._streams:
+            stream.broken, stream.pending = True, memoryview(b"")
 
     def unread_bytes(self) -> int:
         """What lies in the sources now."""
@@ -143,8 +177,7 @@ class Pump:
         before = self.carried_bytes
         for stream in self._streams:
             if stream.pending and stream.sink in ready:
-                pending, stream.pending = memoryview(stream.pending), b""
-                stream.send(pending)
+                stream.send(stream.pending)
             elif stream.source is not None and not stream.pending and stream.source in ready:
                 self._read(stream)
         if self.carried_bytes > before:
@@ -157,21 +190,25 @@ class Pump:
             now_s += _GATHER_S
         self._moved_at_s = now_s
 
-    def stop_logging(self) -> None:
-        self._log = None
-
     def close(self) -> None:
         for stream in self._streams:
-            if stream.source is not None:
-                os.close(stream.source)
-                stream.source = None
-            if stream.owns_sink:
-                os.close(stream.sink)
+            stream.close()
+        self._streams = []
 
-    def resume_log(self) -> None:
-        """In another process that carries on: the log may have grown since the fork."""
+    def take_over(self) -> None:
+        """In another process that carries on: since the fork the log has grown, and what was pending is passed on."""
+        for stream in self._streams:
+            stream.pending = memoryview(b"")
         if self._log is not None:
             self._log.resume()
+
+    def leave_behind(self) -> None:
+        """In a process that only relays, for what is still written to; the place of an ended stream is let go."""
+        self._log = None
+        for stream in self._streams:
+            if stream.source is None:
+                stream.close()
+        self._streams = [stream for stream in self._streams if stream.source is not None]
 
     def run(self) -> None:
         """Carry until every stream has ended; for a process or thread that has nothing else to do."""
@@ -202,18 +239,20 @@ class Pump:
 
 
 def _independent(descriptor: int) -> tuple[int, bool]:
-    """A descriptor of our own, that does not wait, for the same pipe or terminal; else the one given.
+    """A descriptor of our own for the same place, and whether writing to it may have to wait.
 
-    O_NONBLOCK belongs to the open file, which the caller's other processes share: so the file is opened anew.
-    Regular files need none of this.
+    O_NONBLOCK belongs to the open file, which the caller's other processes share: so a pipe or terminal is opened anew.
+    That cannot be done with a socket, nor with what belongs to another user (`su`). Regular files need none of it.
     """
+    may_wait = False
     try:
         mode = os.fstat(descriptor).st_mode
-        if stat.S_ISFIFO(mode) or os.isatty(descriptor):
-            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY), True
+        may_wait = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
+        if may_wait:
+            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY), False
     except OSError:
         pass
-    return descriptor, False
+    return os.dup(descriptor), may_wait
 
 
 def _unread(descriptor: int | None) -> int:

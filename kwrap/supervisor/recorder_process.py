@@ -10,8 +10,9 @@ import os
 import time
 from collections.abc import Callable
 
-# Called in the recorder's process: a descriptor that ends when the supervisor does, and what carries the child then.
-Record = Callable[[int, Callable[[], None]], None]
+# Called in the recorder's process, with a descriptor that ends when the supervisor does; what carries the child then;
+# and what lets go of the child's output and of the user's terminal, once the run is over.
+Record = Callable[[int, Callable[[], None], Callable[[], None]], None]
 
 # A recorder that dies within the first time is started again after a pause that grows up to the second.
 _LIVED_S, _RESTART_MOST_S = 1.0, 5.0
@@ -20,10 +21,18 @@ _LIVED_S, _RESTART_MOST_S = 1.0, 5.0
 class RecorderProcess:
     """Keeps one recorder at work. Every method may be called when there is none to keep (`record` is None)."""
 
-    def __init__(self, record: Record | None, take_over: Callable[[], None], prepare: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        record: Record | None,
+        *,
+        prepare: Callable[[], None],
+        take_over: Callable[[], None],
+        let_go: Callable[[], None],
+    ) -> None:
         self._record = record
-        self._take_over = take_over
         self._prepare = prepare
+        self._take_over = take_over
+        self._let_go = let_go
         self._wake: int | None = None
         self._started_s = 0.0
         self._pause_s = 0.0
@@ -44,9 +53,9 @@ class RecorderProcess:
                 self.close()
                 self._prepare()
                 os.setsid()
-                self._record(wake_read, self._take_over)
+                self._record(wake_read, self._take_over, self._let_go)
             finally:
-                os._exit(0)
+                os._exit(1)
         os.close(wake_read)
         self.pid, self._started_s, self._restart_at_s = pid, time.monotonic(), None
         self.starts += 1

@@ -12,8 +12,13 @@ import struct
 import sys
 from typing import NamedTuple
 
-_FORWARDED = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTSTP", "SIGCONT")
+_FORWARDED = (
+    *("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU"),
+    *("SIGTSTP", "SIGCONT"),
+)
 _OWN = ("SIGCHLD", "SIGWINCH")
+# What a person or a batch system sends who wants an end.
+END_WANTED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 _SIGINFO = struct.Struct("<IiiI")
 _SIGINFO_BYTES = 128
 _SI_KERNEL = 0x80
@@ -28,9 +33,16 @@ class Received(NamedTuple):
 
 
 class Signals:
-    """Collects signals from its making until `close`; `descriptor` becomes readable when one has come."""
+    """Collects signals from its making until `close`; `descriptor` becomes readable when one has come.
+
+    `ignored_before`: what was ignored when we started and cannot be by us; the child is to have it as it was.
+    """
 
     def __init__(self) -> None:
+        self.ignored_before: tuple[int, ...] = ()
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # children would vanish, and with them how they ended
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self.ignored_before = (signal.SIGCHLD,)
         names = _FORWARDED + _OWN
         wanted = {getattr(signal, name) for name in names if hasattr(signal, name)}
         self._numbers = {number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN}
@@ -75,6 +87,20 @@ class Signals:
         signal.set_wakeup_fd(self._pipe_write, warn_on_full_buffer=False)
         for number in self._numbers:
             self._handlers[number] = signal.signal(number, lambda *_: None)
+
+
+def stop_job(*, group: bool) -> None:
+    """Stop this process, or its whole group, as a terminal's suspend key does; returns when it is continued.
+
+    Where nobody could continue it (an orphaned group: `ssh -t host kwrap run …`) the system ignores that, and so do we.
+    """
+    if signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN:
+        return
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTSTP})
+    os.kill(0 if group else os.getpid(), signal.SIGTSTP)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.signal(signal.SIGTSTP, handler)
 
 
 def become_subreaper() -> bool:

@@ -52,14 +52,51 @@ def prepare(pty: bool | None) -> Stdio:
     """Choose and open. `pty`: None decides by standard output, True and False insist."""
     stdout_is_terminal = os.isatty(STDOUT)
     if pty if pty is not None else stdout_is_terminal:
-        return _pseudo_terminal()
+        try:
+            return _pseudo_terminal()
+        except OSError:
+            pass  # there is none to be had (a chroot without devpts): pipes do the rest as well
     read, write = _pipe()
-    foreground = _in_foreground()
+    own_group = not _has_terminal()
     if _same_file(STDOUT, STDERR):
-        return Stdio(None, write, write, ((read, STDOUT, STDOUT),), False, False, not foreground, True)
+        return Stdio(None, write, write, ((read, STDOUT, STDOUT),), False, False, own_group, True)
     error_read, error_write = _pipe()
     sources = ((read, STDOUT, STDOUT), (error_read, STDERR, STDERR))
-    return Stdio(None, write, error_write, sources, False, False, not foreground, False)
+    return Stdio(None, write, error_write, sources, False, False, own_group, False)
+
+
+def let_go_of_inherited(*, keep_stdin: bool) -> None:
+    """Hold nothing that is the child's alone: its `3>file` or its input ends when it closes them, as without us.
+
+    What was handed to us can be told from what we opened: Python opens everything as not inheritable (PEP 446).
+    """
+    try:
+        numbers = [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:
+        numbers = []
+    for number in numbers:
+        try:
+            if number > STDERR and os.get_inheritable(number):
+                os.close(number)
+        except OSError:  # noqa: PERF203 - the listing's own descriptor is closed by now
+            pass
+    if not keep_stdin:
+        _point_at_nothing(0)
+
+
+def let_go_of_standard() -> None:
+    """Hold neither the terminal, nor the pipe that a `| tee` waits for."""
+    _point_at_nothing(0, STDOUT, STDERR)
+
+
+def _point_at_nothing(*numbers: int) -> None:
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+    except OSError:
+        return
+    for number in numbers:
+        os.dup2(null, number)
+    os.close(null)
 
 
 def copy_window_size(master: int) -> None:
@@ -115,18 +152,13 @@ def _same_file(one: int, other: int) -> bool:
     return (first.st_dev, first.st_ino, first.st_rdev) == (second.st_dev, second.st_ino, second.st_rdev)
 
 
-def _in_foreground() -> bool:
-    """Whether we are in a terminal's foreground group: then ^C and ^Z reach the child without us, in the same group."""
+def _has_terminal() -> bool:
+    """Whether our session has one: then ^C, ^Z, fg and bg reach a child in our group without us, now or later."""
     try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
         return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
+    return True
 
 
 def make_raw(descriptor: int) -> list[object]:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ class Snapshots:
         self.right: list[TreeEntry] = []
         self.contents: dict[str, bytes] = {}
         self.was_read: list[bytes] = []
+        self.times_read = 0
 
     def file(self, data: bytes, mode: int = 0o644) -> Callable[[bytes], TreeEntry]:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -40,12 +41,14 @@ class Snapshots:
             if data is not None:
                 side.append(self.file(data)(os.fsencode(path)))
 
-    def read(self, entry: TreeEntry) -> bytes:
-        self.was_read.append(entry.path)
-        return self.contents[str(entry.sha256)]
+    def read(self, entries: Sequence[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
+        self.times_read += 1
+        for entry in reversed(entries):  # in any order, as packs hold them
+            self.was_read.append(entry.path)
+            yield entry, self.contents[str(entry.sha256)]
 
     def differences(self, **options: int) -> list[FileDifference]:
-        return code_differences(self.left, self.right, self.read, **options)
+        return code_differences(self.left, self.right, self.read, self.read, **options)
 
     def only(self, **options: int) -> FileDifference:
         (found,) = self.differences(**options)
@@ -164,7 +167,16 @@ def test_equal_snapshots_do_not_differ() -> None:
     two = Snapshots()
     two.add("a.py", b"a", b"a")
     assert two.differences() == []
-    assert code_differences([], [], two.read) == []
+    assert code_differences([], [], two.read, two.read) == []
+
+
+def test_all_files_of_a_side_are_read_at_once_and_each_content_once() -> None:
+    two = Snapshots()
+    for number in range(50):
+        two.add(f"{number}.py", b"left %d\n" % number, b"right %d\n" % (number % 5))
+    two.add("moved/1.py", right=b"left 1\n")
+    assert len(two.differences()) == 51
+    assert (two.times_read, len(two.was_read)) == (2, 50 + 5)
 
 
 def test_paths_come_in_byte_order_and_everything_can_be_written_as_json() -> None:
@@ -214,6 +226,18 @@ def test_git_makes_the_right_side_from_the_left_one_and_the_patch(
     shutil.rmtree(place)
 
 
+@needs_git
+def test_git_applies_a_patch_beside_what_it_cannot_hold(tmp_path: Path) -> None:
+    left: Content = {"a.py": ("file", b"a\n"), "logo.png": ("file", b"\0"), "z.py": ("file", b"z\n")}
+    right: Content = {"a.py": ("file", b"b\n"), "logo.png": ("executable", b"\0\0"), "z.py": ("file", b"y\n")}
+    two = Snapshots()
+    two.left, two.right = _entries(two, left), _entries(two, right)
+    _write(tmp_path, left)
+    command = ["git", "apply", "--unsafe-paths", "-"]
+    subprocess.run(command, cwd=tmp_path, input=patch(two.differences()), check=True)
+    assert _read(tmp_path) == {**right, "logo.png": left["logo.png"]}
+
+
 def test_what_a_patch_cannot_hold_is_told_in_words() -> None:
     two = Snapshots()
     two.add("logo.png", b"\0", b"\0\0")
@@ -222,8 +246,7 @@ def test_what_a_patch_cannot_hold_is_told_in_words() -> None:
     two.right.append(TreeEntry(path=b"void", mode=0o755, directory=True))
     text = [line for one in two.differences() for line in patch_lines(one)]
     assert text == [
-        "diff --git a/logo.png b/logo.png",
-        "Files a/logo.png and b/logo.png differ: 1 B and 2 B, binary",
+        "# modified: b/logo.png, binary, 1 B → 2 B",
         "# b/secret: mode 644 and 600, which git does not tell apart",
         "# added: empty directory b/void",
     ]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
+import pytest
 from command_line import Command
+
+from kwrap.project import kept_checkouts
 
 
 def _files(directory: Path) -> dict[str, bytes]:
@@ -60,7 +64,7 @@ def test_undo_brings_back_what_was_overwritten_and_removes_what_was_created(comm
     (again / "train.py").write_text("mine\n")
     (again / "train.py").chmod(0o640)
     done = command("checkout", "adam", "-o", "again", "--force")
-    assert "'kwrap checkout --undo -o again' brings it back" in done.out
+    assert "this brings it back: kwrap checkout --undo -o again\n" in done.out
     assert len(_files(again)) == 4
     undone = command("checkout", "--undo", "-o", "again")
     assert undone.out.startswith("again is as it was before m2vtb8rd@2 was checked out")
@@ -102,3 +106,55 @@ def test_json_says_where_the_backup_is(command: Command) -> None:
     assert {change["action"] for change in data["changes"]} == {"create"}
     undone = command("checkout", "--undo", "-o", "again", "--json").data
     assert undone["undone"] == "k3f9qx7a@2"
+
+
+def test_undo_tells_what_was_edited_since(command: Command) -> None:
+    again = command.directory / "again"
+    command("checkout", "adam", "-o", "again")
+    (again / "train.py").write_text("edited\n")
+    done = command("checkout", "--undo", "-o", "again")
+    assert "What was edited since is kept beside: train.py.edited" in done.out
+    assert _files(again) == {"train.py.edited": b"edited\n"}
+
+
+def test_undo_where_nothing_was_checked_out_names_where_something_was(command: Command) -> None:
+    command("checkout", "adam", "-o", "again")
+    assert f"there are checkouts into {command.directory / 'again'}" in command("checkout", "--undo").err
+
+
+def test_what_takes_it_back_can_be_typed_as_it_is_printed(command: Command) -> None:
+    (command.directory / "with blanks").mkdir()
+    (command.directory / "with blanks/train.py").write_text("mine\n")
+    done = command("checkout", "adam", "-o", "with blanks", "--force")
+    (line,) = [line for line in done.out.splitlines() if "this brings it back" in line]
+    assert command(*shlex.split(line.partition(": ")[2])[1:]).status == 0
+    assert _files(command.directory / "with blanks") == {"train.py": b"mine\n"}
+
+
+def test_a_checkout_that_fails_half_way_says_how_to_take_it_back(command: Command) -> None:
+    for blob in (command.repository / "blobs").rglob("*.zst"):
+        blob.write_bytes(b"nonsense")
+    done = command("checkout", "adam", "-o", "again")
+    assert done.status == 1
+    assert f"can be undone: kwrap checkout --undo -o {command.directory / 'again'}" in done.err
+    assert command("checkout", "--undo", "-o", "again").status == 0
+    assert not (command.directory / "again").exists()
+
+
+def test_two_checkouts_into_one_directory_do_not_mix(command: Command) -> None:
+    project = command.project()
+    target = str(command.directory / "again")
+    with kept_checkouts.keep("the other", target, project.clock):
+        done = command("checkout", "adam", "-o", "again")
+        assert done.status == 1 and f"another checkout into {target} is under way" in done.err
+        assert "is under way" in command("checkout", "--undo", "-o", "again").err
+        assert command("checkout", "adam", "-o", "elsewhere").status == 0
+    assert command("checkout", "adam", "-o", "again").status == 0
+
+
+def test_where_nothing_can_be_kept_nothing_is_changed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KWRAP_STATE_DIRECTORY", "/proc/no")
+    done = command("checkout", "adam", "-o", "again")
+    assert done.status == 1
+    assert "nothing was changed, because what is there cannot be kept: /proc/no" in done.err
+    assert not (command.directory / "again").exists()

@@ -33,10 +33,10 @@ def test_init_writes_a_kwrap_yaml_that_is_read_and_makes_the_repository(command:
 def test_init_never_writes_over_a_kwrap_yaml(command: Command, empty: Path) -> None:
     (empty / "kwrap.yaml").write_text("repository: elsewhere\n")
     done = command("init", "-D", str(empty))
-    assert done.out.startswith("Kept, as it was there, ")
+    assert "kwrap.yaml was there and is as it was; made the repository" in done.out
     assert (empty / "kwrap.yaml").read_text() == "repository: elsewhere\n"
     assert (empty / "elsewhere" / "repository.json").exists()
-    assert "the repository was there" in command("init", "-D", str(empty)).out
+    assert f"the repository {empty / 'elsewhere'} was there" in command("init", "-D", str(empty)).out
 
 
 def test_init_names_the_repository_that_was_given(command: Command, empty: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from command_line import Command
 
 
 def test_a_tag_names_the_experiment_until_it_is_taken_away(command: Command) -> None:
-    assert command("tag", "adam", "champion").out == "m2vtb8rd has the tags champion.\n"
+    assert command("tag", "adam", "champion").out == "m2vtb8rd has the tag champion.\n"
     assert command("show", "champion", "--json").data["tags"] == ["champion"]
     assert [one["short_id"] for one in command("ls", "--json", "-f", "tags contains champion").data] == ["m2vtb8rd"]
     assert command("tag", "adam", "champion", "--remove").out == "m2vtb8rd has no tags.\n"
@@ -19,9 +19,41 @@ def test_a_tag_of_the_start_can_be_taken_away_too(command: Command) -> None:
 
 
 def test_a_checkpoint_can_be_tagged_and_named_by_its_tag(command: Command) -> None:
-    assert command("tag", "baseline@1", "early").out == "k3f9qx7a@1 has the tags early.\n"
+    assert command("tag", "baseline@1", "early").out == "k3f9qx7a@1 has the tag early.\n"
     assert command("show", "baseline@early", "--json").data["sequence"] == 1
     assert "early" in command("show", "baseline").out
+
+
+def test_a_name_or_tag_is_not_taken_for_the_beginning_of_another_id(command: Command) -> None:
+    command("tag", "baseline", "m2")
+    command("tag", "baseline", "q")
+    assert command("show", "m2", "--json").data["name"] == "baseline"
+    assert "k3f9qx7a" in command("rm", "q", "--force", "--json").out
+    assert command("show", "m2", "--json").data["name"] == "adam", "the removed one has given its tags up"
+    assert command("show", "M2V", "--json").data["name"] == "adam"
+
+
+def test_several_that_are_called_the_same_are_named_by_id(command: Command) -> None:
+    command("tag", "baseline", "adam")
+    done = command("show", "adam")
+    assert done.status == 1
+    assert "'adam' means 2 experiments: k3f9qx7a (baseline), m2vtb8rd (adam)" in done.err
+    assert "hint: name one of them by its id" in done.err
+
+
+def test_the_note_of_a_checkpoint_is_shown_with_it(command: Command) -> None:
+    command("note", "baseline@1", "too", "early")
+    assert "note        too early" in command("show", "baseline@1").out
+    assert command("show", "baseline@1", "--json").data["note"] == "too early"
+    assert command("show", "baseline", "--json").data["note"] == "keep this one"
+
+
+def test_what_was_removed_says_so_and_what_is_left(command: Command) -> None:
+    command("rm", "baseline@2", "--force")
+    command("tag", "baseline@1", "early")
+    done = command("show", "baseline@2")
+    assert "error: checkpoint k3f9qx7a@2 was removed\n" in done.err
+    assert "hint: it has k3f9qx7a@1 to @3; also @best, @latest, @early\n" in done.err
 
 
 def test_the_last_note_is_shown_and_needs_no_quotes(command: Command) -> None:

@@ -100,3 +100,14 @@ def test_bytes_that_were_lost_are_told_beside_the_output(command: Command) -> No
     assert done.raw == OUTPUT + b"later\n"
     assert done.err == f"[{1000 - len(OUTPUT)} bytes are missing here]\n"
     assert segment.exists()
+
+
+def test_values_known_at_a_checkpoint_have_no_line_and_no_place_in_the_output(command: Command) -> None:
+    point = command("metrics", "baseline@1", "--json").data[0]
+    assert (point["line"], point["offset"], point["end_offset"]) == (None, None, None)
+    assert command("metrics", "baseline@1", "--csv").out.splitlines()[1] == "loss,0.9,20,,60.0,,,,metric"
+    assert "LINE" not in command("metrics", "baseline@1").out
+
+
+def test_since_for_ever_is_everything(command: Command) -> None:
+    assert command("logs", "baseline", "--since", "inf").raw == OUTPUT

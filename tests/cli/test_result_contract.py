@@ -59,7 +59,7 @@ CONTRACT: dict[tuple[str, ...], list[str]] = {
     ("show", "baseline"): SUMMARY + EXPERIMENT,
     ("show", "baseline@2"): [
         *("id", "experiment", "run", "sequence", "created_at", "t_s", "tree", "files", "size_bytes", "step", "metrics"),
-        *("primary_metric", "best", "tags"),
+        *("primary_metric", "best", "tags", "note"),
     ],
     ("diff", "baseline", "adam"): ["left", "right", "fields", "code_known", "code"],
     ("metrics", "baseline"): POINT,

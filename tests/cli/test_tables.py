@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from command_line import Command, Golden
+
+from kwrap.records import Param
 
 SHOWN = {
     "ls-140": ("ls",),
@@ -89,3 +93,77 @@ def test_control_characters_that_were_recorded_do_not_reach_the_terminal(command
     done = command("show", "baseline")
     assert "\x07" not in done.out and "\x1b" not in done.out
     assert "bell\\x07" in done.out
+
+
+def test_where_best_stands_alone_a_run_without_checkpoints_shows_what_it_printed_last(command: Command) -> None:
+    command("rm", "--force", "baseline@3", "adam@1")  # what is left of checkpoints is best and latest at once
+    header, *lines = command("ls", columns=None).out.splitlines()
+    assert "BEST" in header and "LATEST" not in header
+    (long,) = [line for line in lines if line.startswith("t6jx3g2m")]
+    assert long[header.index("step") : header.index("step") + 4].strip() == "40"
+    assert long[header.index("loss") : header.index("loss") + 4] == "0.72"
+
+
+def test_those_of_one_second_are_listed_as_they_began(command: Command) -> None:
+    repository = command.project().repository
+    baseline = command.project().experiments.get("baseline").record
+    for name, milliseconds in (("zzzzzzzz", "100"), ("aaaaaaaa", "900"), ("nnnnnnnn", "500")):
+        at = f"2026-11-21T21:00:30.{milliseconds}Z"
+        repository.write_experiment(replace(baseline, id=f"20261121-210030-{name}", created_at=at, name=None))
+    listed = [one["short_id"] for one in command("ls", "--json").data]
+    assert listed[-3:] == ["zzzzzzzz", "nnnnnnnn", "aaaaaaaa"]
+    assert command("ls", "-q", "--last", "1").out == "20261121-210030-aaaaaaaa\n"
+
+
+def test_word_of_what_found_no_room_is_short_and_not_wider_than_the_screen(command: Command) -> None:
+    repository = command.project().repository
+    baseline = command.project().experiments.get("baseline").record
+    params = {f"parameter_number_{number}": Param(value=number) for number in range(30)}
+    repository.write_experiment(replace(baseline, id="20261121-210030-zzzzzzzz", params=params))
+    done = command("ls", columns=60, terminal=True)
+    lines = done.err.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert " ".join(lines).endswith("more; --all shows everything")
+
+
+def test_of_many_params_tags_and_a_second_metric_keep_their_room_longer(command: Command) -> None:
+    repository = command.project().repository
+    baseline = command.project().experiments.get("baseline").record
+    params = {f"p{number}": Param(value=number) for number in range(30)}
+    repository.write_experiment(replace(baseline, id="20261121-210030-zzzzzzzz", params=params))
+    header = command("ls", columns=200).out.splitlines()[0]
+    assert "TAGS" in header and "accuracy" in header and "p29" not in header
+
+
+@pytest.mark.parametrize("words", [("ls",), ("ls", "--all"), ("show", "zzzz"), ("show", "-a", "zzzz")], ids=" ".join)
+@pytest.mark.parametrize("columns", [60, None])
+def test_names_that_were_recorded_do_not_reach_the_terminal_as_they_are(
+    words: tuple[str, ...], columns: int | None, command: Command
+) -> None:
+    repository = command.project().repository
+    baseline = command.project().experiments.get("baseline").record
+    odd = "\x1b[31mred"
+    made = replace(
+        *(baseline,), id="20261121-210030-zzzzzzzz", name=odd, tags=(odd,), params={odd: Param(value=odd)}, note=odd
+    )
+    repository.write_experiment(replace(made, environment={odd: odd}, packages={odd: odd}))
+    done = command(*words, columns=columns)
+    assert done.status == 0 and "\x1b" not in done.out and "x1b[31mred" in done.out
+
+
+def test_a_long_param_is_shown_whole_with_all(command: Command) -> None:
+    repository = command.project().repository
+    baseline = command.project().experiments.get("baseline").record
+    text = " ".join(f"word{number}" for number in range(40))
+    repository.write_experiment(
+        replace(baseline, id="20261121-210030-zzzzzzzz", params={"prompt": Param(value=text), "lr": Param(value=1)})
+    )
+    assert text not in command("show", "zzzz", columns=None).out
+    assert text in command("show", "zzzz", "--all", columns=None).out
+    narrow = command("show", "zzzz", "--all", columns=60).out
+    assert max(map(len, narrow.splitlines())) <= 60 and "word39" in narrow
+
+
+def test_statuses_may_be_given_in_one_word(command: Command) -> None:
+    together = command("ls", "-q", "--status", "failed,killed").out
+    assert together and together == command("ls", "-q", "--status", "failed", "--status", "killed").out

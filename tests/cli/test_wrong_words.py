@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sample_repository
 from command_line import Command
 
 # What is typed; exit status; what the message says; what the hint says.
@@ -31,6 +32,7 @@ WRONG: dict[tuple[str, ...], tuple[int, str, str]] = {
     ("logs", "baseline", "--run", "r7-a1"): (1, "has no run 'r7-a1'", "r0-a1"),
     ("logs", "baseline", "--grep", "("): (2, "'(' is no regular expression", ""),
     ("logs", "baseline", "--since", "soon"): (2, "--since 'soon'", "5m"),
+    ("logs", "baseline", "--since", "9" * 400): (2, "is not a date", "5m"),
     ("metrics",): (2, "give an experiment or --from FILE", "kwrap metrics"),
     ("metrics", "baseline", "--from", "x"): (2, "give an experiment or --from FILE", ""),
     ("metrics", "--from", "missing.log"): (1, "missing.log: No such file", ""),
@@ -39,6 +41,8 @@ WRONG: dict[tuple[str, ...], tuple[int, str, str]] = {
     ("checkout", "q9h5"): (1, "nothing to bring back", "--no-snapshot"),
     ("checkout", "adam", "--path", "nowhere", "-o", "x"): (1, "'nowhere'", "train.py"),
     ("checkout", "--undo"): (1, "no checkout into", "-o names the directory"),
+    ("checkout", "adam", "-o", ""): (2, "-o names no directory", "the project itself"),
+    ("checkout", "adam", "-o", "/etc/passwd/below"): (1, "/etc/passwd is no directory", "-o names a directory"),
     ("checkout", "adam", "--undo"): (2, "--undo takes no ID", "-o DIR"),
     ("rm", "adam"): (1, "there is nobody to ask", "--force"),
     ("rm", "long", "--force", "zzz"): (1, "no experiment matches 'zzz'", "kwrap ls"),
@@ -127,3 +131,33 @@ def test_control_characters_in_what_was_typed_do_not_reach_the_terminal(command:
     done = command("show", "x\x1b[31m\x07")
     assert "\x1b" not in done.err and "\x07" not in done.err
     assert "no experiment matches 'x\\x1b[31m\\x07'" in done.err
+
+
+def test_damaged_metrics_cost_a_warning_and_the_rest_is_shown(command: Command) -> None:
+    (segment,) = (command.repository / "series" / sample_repository.BASELINE).rglob("*.zst")
+    segment.write_bytes(b"nonsense")
+    done = command("show", "baseline")
+    assert done.status == 0
+    assert "accuracy" in done.out and "Checkpoints" in done.out
+    assert done.err.startswith("warning: ") and segment.name in done.err
+    assert command("metrics", "baseline").status == 1
+
+
+def test_a_heartbeat_with_an_impossible_interval_does_not_end_the_list(command: Command) -> None:
+    (path,) = (command.repository / "metadata/heartbeats" / sample_repository.RUNNING).iterdir()
+    for interval in ("Infinity", "NaN", -1, 1e308):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "interval_s": interval}))
+        done = command("ls", "--json", "-n", "1")
+        assert done.status == 0 and done.data[0]["short_id"] == "t6jx3g2m"
+
+
+def test_a_working_directory_that_is_gone_is_told(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = command("ls")
+    assert done.status == 2
+    assert "error: the working directory cannot be used: No such file or directory" in done.err

@@ -223,7 +223,7 @@ def test_a_backup_on_another_file_system_gives_everything_back(tmp_path: Path) -
         before = build(tmp_path / "target", BEFORE)
         content, entries = entries_of(MIXED)
         apply(content, entries, str(tmp_path / "target"), backup=f"{other}/backup")
-        assert undo(f"{other}/backup", str(tmp_path / "target")) > 0
+        assert undo(f"{other}/backup", str(tmp_path / "target")).paths > 0
         assert scan(tmp_path / "target") == before
 
 
@@ -261,7 +261,7 @@ def test_restoring_what_is_there_already_writes_nothing(tmp_path: Path) -> None:
     }
     assert metadata(tmp_path / "target") == before
     assert not (tmp_path / "b").exists()
-    assert undo(str(tmp_path / "b"), str(tmp_path / "target")) == 0
+    assert undo(str(tmp_path / "b"), str(tmp_path / "target")).paths == 0
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_files_put_into_a_created_directory_since_are_kept(tmp_path: Path) -> No
 def test_a_target_that_was_made_is_gone_after_undo(tmp_path: Path) -> None:
     content, entries = files(a="1")
     apply(content, entries, str(tmp_path / "target"), backup=str(tmp_path / "backup"))
-    assert undo(str(tmp_path / "backup"), str(tmp_path / "target")) == 2
+    assert undo(str(tmp_path / "backup"), str(tmp_path / "target")).paths == 2
     assert not (tmp_path / "target").exists()
 
 

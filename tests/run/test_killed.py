@@ -145,7 +145,7 @@ def test_everything_killed_at_random_instants_is_always_recoverable(kwrap: Kwrap
         assert len(state.outcomes) == 1
         assert kwrap.output(state) == b"".join(kwrap.output(state).splitlines(keepends=True))
     assert len(states) >= 5
-    for directory in kwrap.run_directories():
+    for directory in kwrap.run_directories():  # of what had not even begun
         assert not (directory / "journal.jsonl").exists() or not (directory / "journal.jsonl").read_bytes().count(b"\n")
 
 
