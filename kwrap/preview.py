@@ -83,4 +83,4 @@ def preview(settings: Settings, program: str | None, excluded: Sequence[str]) ->
 
 
 def _text(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")
+    return path.decode("utf-8", "surrogateescape")

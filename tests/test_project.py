@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -251,3 +254,13 @@ def test_time_goes_by_the_projects_clock(repository: Repository) -> None:
             return sample_repository.FixedClock().wall_ns() + 60_000_000_000
 
     assert kwrap.Project(repository.url, clock=Later()).experiments.get("long").status.value == "lost"
+
+
+def test_the_example_of_the_readme_runs(repository: Repository, tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    program = example.replace("val_loss", "loss")  # as the sample calls it
+    environment = {**os.environ, "KWRAP_REPOSITORY": repository.url}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "0.27 None\n"
+    assert (tmp_path / "again/weights/model.npz").exists()

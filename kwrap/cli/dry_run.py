@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
+import shlex
 
-from kwrap.analysis.table import format_size
+from kwrap.analysis.table import format_size, format_value
+from kwrap.cli import failure
+from kwrap.cli.main import replace_closed_streams
+from kwrap.cli.render import facts, heading, paragraph, plain_table
 from kwrap.cli.result import envelope
+from kwrap.cli.screen import Screen
+from kwrap.cli.table import Cell
+from kwrap.cli.words import count
 from kwrap.config import Settings
 from kwrap.preview import Preview, preview
 from kwrap.supervisor.child import CannotStart, find_program
 
-_LISTED = 40
+_FILES_SHOWN = 40
+_PARAM_WIDTH = 60
 
 
 def dry_run(settings: Settings) -> int:
@@ -26,45 +33,59 @@ def dry_run(settings: Settings) -> int:
         except CannotStart as error:
             problem = error
     found = preview(settings, program, [settings.repository])
+    replace_closed_streams()
+    screen = Screen.of_process()
     if settings.json:
-        sys.stdout.write(envelope("run", found, [problem] if problem else []))
-    else:
-        for line in _lines(found, verbose=settings.verbose):
-            print(line)
-        if problem:
-            print(f"error: {problem.message}", file=sys.stderr)
-    return problem.exit_status if problem else 0
+        screen.out.write(envelope("run", found, [problem] if problem else []))
+        return problem.exit_status if problem else 0
+    _print(screen, found, everything=bool(settings.verbose))
+    return failure.report(problem, "run", [], screen.err) if problem else 0
 
 
-def _lines(found: Preview, *, verbose: bool) -> list[str]:
-    regular = [file for file in found.files if file.kind != "directory"]
-    lines = [
-        f"Nothing is started. Would keep {len(regular)} files of code ({format_size(found.size_bytes)}), "
-        f"{len(found.params)} parameters.",
-        "",
-        f"command      {' '.join(found.argv) or '(none given)'}",
-        f"program      {found.program or '(not found)'}",
-        f"interpreter  {_interpreter(found)}",
-        f"project      {found.project_directory}",
-        f"repository   {found.repository}",
-        f"settings     {found.config_file or 'no kwrap.yaml'}",
-        f"metrics      {'recognised' if found.auto_metrics else 'only given patterns'}"
-        + (f", and {len(found.metrics)} patterns" if found.metrics else ""),
-        f"checkpoints  {' '.join(found.watch_suffixes)}" + (f", and {' '.join(found.watch)}" if found.watch else ""),
-    ]
+def _print(screen: Screen, found: Preview, *, everything: bool) -> None:
+    files = [file for file in found.files if file.kind != "directory"]
+    code = f"{count(len(files), 'file')} of code ({format_size(found.size_bytes)})"
+    paragraph(screen, f"Nothing is started. Would keep {code} and {count(len(found.params), 'parameter')}.")
+    screen.print()
+    patterns = f", and {count(len(found.metrics), 'pattern')}" if found.metrics else ""
+    facts(
+        screen,
+        [
+            ("command", shlex.join(found.argv) or "(none given)"),
+            ("program", found.program or "(not found)"),
+            ("interpreter", _interpreter(found)),
+            ("project", found.project_directory),
+            ("repository", found.repository),
+            ("settings", found.config_file or "no kwrap.yaml"),
+            ("metrics", f"{'recognised' if found.auto_metrics else 'only given patterns'}{patterns}"),
+            ("checkpoints", " ".join([*found.watch_suffixes, *found.watch])),
+        ],
+        width=11,
+    )
     if found.params:
-        lines += ["", "Parameters"]
-        width = max(len(name) for name in found.params)
-        lines += [f"  {name:<{width}}  {param.value!r}  ({param.source})" for name, param in found.params.items()]
-    lines += ["", "Files"]
-    listed = regular if verbose else regular[:_LISTED]
-    lines += [f"  {format_size(file.size_bytes):>9}  {file.path}" for file in listed]
-    if len(listed) < len(regular):
-        lines.append(f"  … and {len(regular) - len(listed)} more (--verbose lists all)")
-    if found.left_out:
-        lines += ["", "Left out"]
-        lines += [f"  {format_size(file.size_bytes):>9}  {file.path}  ({file.reason})" for file in found.left_out]
-    return lines
+        heading(screen, "Parameters")
+        params = found.params.items()
+        plain_table(
+            screen,
+            [
+                [Cell(name, "dim"), Cell(format_value(param.value, _PARAM_WIDTH)), Cell(f"({param.source})", "dim")]
+                for name, param in params
+            ],
+        )
+    _print_files(screen, "Files", [(file.path, file.size_bytes, "") for file in files], everything)
+    left_out = [(file.path, file.size_bytes, f"({file.reason})") for file in found.left_out]
+    _print_files(screen, "Left out", left_out, everything)
+
+
+def _print_files(screen: Screen, title: str, files: list[tuple[str, int | None, str]], everything: bool) -> None:
+    if not files:
+        return
+    heading(screen, title)
+    shown = files if everything else files[:_FILES_SHOWN]
+    for path, size_bytes, remark in shown:
+        facts(screen, [(f"{format_size(size_bytes):>9}", f"{path}  {remark}".rstrip())], indent="  ", width=9)
+    if len(shown) < len(files):
+        screen.print(f"  and {len(files) - len(shown):,} more (--verbose lists all)")
 
 
 def _interpreter(found: Preview) -> str:

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None, screen: Screen | None = None) -> in
     try:
         first, words = _split(words)
         if first != "run":  # its child gets the streams as they are
-            _replace_closed_streams()
+            replace_closed_streams()
         status = _run(words) if first == "run" else _command(first, words, screen)
         if sys.stdout is not None:  # the caller may have closed it
             sys.stdout.flush()
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None, screen: Screen | None = None) -> in
     except Exception as error:
         from kwrap.cli import failure
 
-        _replace_closed_streams()
+        replace_closed_streams()
         status = failure.report(error, first, words, screen.err if screen else sys.stderr)
         _flush_or_silence()
         return _before_start(error) if first == "run" else status
@@ -133,7 +133,7 @@ def _columns() -> int:
         return 100
 
 
-def _replace_closed_streams() -> None:
+def replace_closed_streams() -> None:
     """Where the caller closed one, Python has none, and the next file that is opened would be taken for it."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

@@ -18,6 +18,7 @@ STATUS_STYLES = {
     Status.LOST: "yellow",
 }
 _LABEL_WIDTH = 10
+_WARNINGS_SHOWN = 20
 
 Fact = tuple[str, str]
 
@@ -87,9 +88,12 @@ def plain_table(screen: Screen, rows: Sequence[Sequence[Cell]], *, indent: str =
 
 
 def warn(screen: Screen, problems: Iterable[str]) -> None:
-    """A line on stderr for each damaged object that was passed over."""
-    for problem in problems:
-        screen.say(f"warning: {problem}")
+    """A line on stderr for each damaged object that was passed over; of many, the first."""
+    told = list(problems)
+    for problem in told[:_WARNINGS_SHOWN]:
+        screen.say(f"warning: {printable(problem)}")
+    if len(told) > _WARNINGS_SHOWN:
+        screen.say(f"warning: and {len(told) - _WARNINGS_SHOWN:,} more objects (--json names all)")
 
 
 def as_errors(problems: Iterable[str]) -> list[KwrapError]:

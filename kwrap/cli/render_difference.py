@@ -65,10 +65,11 @@ def _sentence(found: Difference) -> str:
     parts = [count(amount, nouns[section]) for section, amount in counts if section in nouns]
     if found.code:
         parts.append(count(len(found.code), "code file"))
+    same = "" if found.code else "; the code is the same"
     if not found.code_known:
         same = "; one of them has no code snapshot"
-    else:
-        same = "; the code is the same" if found.code == () else ""
+    elif found.code is None:
+        same = "; the code was not compared"
     ids = f"{found.left.id} and {found.right.id}"
     if not found.fields and not found.code:
         return f"{ids} do not differ{same}."

@@ -31,6 +31,7 @@ _FEWEST_LINES, _MOST_LINES = 8, 512
 _MOST_LAYOUTS = 4
 # After so many different lines of the same names, lines are taken to have no layout that comes again.
 _MOST_SEEN = 512
+_NEWLINE = ord("\n")
 _groups: Callable[[re.Match[bytes]], tuple[bytes, ...]] = methodcaller("groups")
 _end: Callable[[re.Match[bytes]], int] = methodcaller("end")
 
@@ -116,7 +117,9 @@ class Layout:
         values = [list(map(float, columns[place])) for place in self._values]
         if self._says_again(steps, epochs, values, before):
             repeated = self._repeated(steps, epochs, values) - 1
-            return Run([], repeated, (steps[0], epochs[0]), matches[repeated - 1].end()) if repeated else None
+            if not repeated or not _is_copy(block.text, start, matches[0].end()):
+                return None
+            return Run([], repeated, (steps[0], epochs[0]), matches[repeated - 1].end())
         lines = self._unlike(steps, epochs, values)
         if lines < 1:
             return None
@@ -165,6 +168,14 @@ class Layout:
         # A scanner's `match` goes on where the one before ended, and calls nothing of Python's in between.
         following = iter(cast(Any, self._expression).scanner(text, start).match, None)
         return list(islice(following, self._ahead))
+
+
+def _is_copy(text: bytes, start: int, end: int) -> bool:
+    """Whether a line is the line before it again. Only then is it certain to be passed over: another line may have said
+    the same in other words, and be followed by this one as a point of its own."""
+    length = end - start
+    before = start - length
+    return before >= 0 and text[before:start] == text[start:end] and (before == 0 or text[before - 1] == _NEWLINE)
 
 
 def _points(name: str, kind: str, *columns: Iterable[Any]) -> Iterator[MetricPoint]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, cast
 
 from kwrap.clock import SYSTEM, Clock
 from kwrap.errors import KwrapError, UnknownId
@@ -73,10 +71,9 @@ class Plan:
             )
         if len(self.unchanged) == len(self.changes):
             return Checkout(what=self.what, target=self.target, changes=self.changes, backup=None)
-        source = self.content if progress is None else _Counted(self.content, progress)
         with kept_checkouts.keep(self.what, self.target, clock) as kept:
             try:
-                done = restore.apply(source, self.entries, self.target, backup=kept.files)
+                done = restore.apply(self.content, self.entries, self.target, backup=kept.files, progress=progress)
             except KwrapError as error:
                 error.hint = error.hint or f"what was done so far can be undone: {self.undo_command}"
                 raise
@@ -86,32 +83,6 @@ class Plan:
     def undo_command(self) -> str:
         """What takes it back, from wherever it is typed."""
         return f"kwrap checkout --undo -o {shlex.quote(self.target)}"
-
-
-class _Counted:
-    """Content that says how many bytes of it were read: one file may be most of what is brought back."""
-
-    def __init__(self, content: Content, progress: Callable[[int], None]) -> None:
-        self._content = content
-        self._progress = progress
-
-    def entries_in_pack_order(self, entries: Sequence[TreeEntry]) -> Iterator[tuple[TreeEntry, BinaryIO]]:
-        for entry, stream in self._content.entries_in_pack_order(entries):
-            yield entry, cast(BinaryIO, _CountedStream(stream, self._progress))
-
-
-class _CountedStream(io.RawIOBase):
-    def __init__(self, stream: BinaryIO, progress: Callable[[int], None]) -> None:
-        self._stream = stream
-        self._progress = progress
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._stream.read(size)
-        self._progress(len(data))
-        return data
 
 
 def plan(

@@ -10,9 +10,6 @@ from kwrap.project import rows
 from kwrap.project.checkpoint import Checkpoint
 from kwrap.project.experiment import Experiment
 
-# In this order they are shown.
-SECTIONS = ("experiment", "params", "packages", "environment", "checkpoint", "metrics", "files")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:

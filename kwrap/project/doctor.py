@@ -191,7 +191,7 @@ def _project(project: Project) -> Iterator[Check]:
         if project.has_repository():
             ids = project.repository.ids()
             preflight.check(url)
-            yield _works("repository", f"{url}, {len(ids):,} experiments")
+            yield _works("repository", f"{url}, {len(ids):,} {'experiment' if len(ids) == 1 else 'experiments'}")
         else:
             preflight.check(url)
             yield _works("repository", f"{url}, made by the first run")

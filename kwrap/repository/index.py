@@ -97,8 +97,14 @@ class _Gathering:
 
     def experiments(self) -> dict[str, Experiment]:
         names = self._names(layout.EXPERIMENTS) if self._id is None else [layout.experiment(self._id)]
-        read = ((name[len(layout.EXPERIMENTS) : -len(".json")], self._read(name, Experiment)) for name in names)
-        return {key: record for key, record in read if record is not None}
+        found: dict[str, Experiment] = {}
+        for name in names:
+            record = self._read(name, Experiment)
+            if record is not None and name != layout.experiment(record.id):
+                self.problems.append(f"{self._storage.url}/{name} is damaged: it is called {record.id} within")
+            elif record is not None:
+                found[record.id] = record
+        return found
 
     def look_for_missing(self, keys: Iterable[str]) -> None:
         """Add those that have no experiment record, and not just since we looked."""

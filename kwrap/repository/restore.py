@@ -43,7 +43,7 @@ def apply(
     """Restore entries into `target` (made when missing) and return what was done, as `plan` gives it.
 
     `backup` is a new directory from which `undo` brings everything back, also after a failure half way; without one,
-    what is overwritten is gone. `progress` is told the size of every file when it is done. Raises Damaged when stored
+    what is overwritten is gone. `progress` is told of bytes as they are written. Raises Damaged when stored
     bytes are not what the manifest says, UnsafePath, or KwrapError when the target cannot be written.
     """
     root = os.fsencode(target)
@@ -105,10 +105,8 @@ class _Restore:
                 (files if entry.target is None else symlinks).append(entry)
         missing = {entry.path for entry in files}
         for entry, stream in content.entries_in_pack_order(files):
-            self._put_file(entry, stream)
+            self._put_file(entry, stream, progress)
             missing.discard(entry.path)
-            if progress is not None:
-                progress(entry.size_bytes)
         if missing:
             raise Damaged(f"{len(missing)} files are missing from their packs, such as {os.fsdecode(min(missing))}")
         for entry in symlinks:
@@ -151,14 +149,15 @@ class _Restore:
             self._backup.change_mode(entry.path, stat.S_IMODE(os.lstat(place).st_mode), entry.mode)
         os.chmod(place, entry.mode)
 
-    def _put_file(self, entry: TreeEntry, stream: BinaryIO) -> None:
+    def _put_file(self, entry: TreeEntry, stream: BinaryIO, progress: Callable[[int], None] | None) -> None:
         place = os.path.join(self._root, entry.path)
         temporary = _temporary(place)
         self._announce(entry.path, temporary, describe_file(entry.sha256 or ""))
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:  # begun before there is anything to take away: ^C may come between any two steps
+            descriptor = os.open(temporary, flags, 0o600)
             try:
-                _copy_verified(stream, descriptor, entry)
+                _copy_verified(stream, descriptor, entry, progress)
                 os.fchmod(descriptor, entry.mode)
             finally:
                 os.close(descriptor)
@@ -171,8 +170,8 @@ class _Restore:
         target = entry.target or b""
         temporary = _temporary(os.path.join(self._root, entry.path))
         self._announce(entry.path, temporary, describe_symlink(target))
-        os.symlink(target, temporary)
         try:
+            os.symlink(target, temporary)
             self._put(entry.path, temporary)
         except BaseException:
             _unlink(temporary)
@@ -191,13 +190,15 @@ class _Restore:
         os.replace(temporary, place)
 
 
-def _copy_verified(stream: BinaryIO, descriptor: int, entry: TreeEntry) -> None:
+def _copy_verified(stream: BinaryIO, descriptor: int, entry: TreeEntry, progress: Callable[[int], None] | None) -> None:
     digest = hashlib.sha256()
     while chunk := stream.read(_CHUNK_BYTES):
         digest.update(chunk)
         rest = memoryview(chunk)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
+        if progress is not None:
+            progress(len(chunk))
     if digest.hexdigest() != entry.sha256:
         raise Damaged(f"the stored bytes of {os.fsdecode(entry.path)} are not what the snapshot's manifest says")
 

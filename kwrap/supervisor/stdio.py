@@ -125,9 +125,12 @@ def _pseudo_terminal() -> Stdio:
     master, slave = os.openpty()
     copy_window_size(master)
     keyboard = os.isatty(0)
+    terminal = 0 if keyboard else STDOUT
     try:
-        termios.tcsetattr(slave, termios.TCSANOW, termios.tcgetattr(0 if keyboard else STDOUT))
-    except termios.error:
+        # In the background its modes are those of another program, as of a shell's line editor: then a new one's do.
+        if os.tcgetpgrp(terminal) == os.getpgrp():
+            termios.tcsetattr(slave, termios.TCSANOW, termios.tcgetattr(terminal))
+    except (OSError, termios.error):
         pass  # neither is a terminal (--pty): the defaults of a new one
     stdin = slave if keyboard else None
     if os.isatty(STDERR) or _same_file(STDOUT, STDERR):

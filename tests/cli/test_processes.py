@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -50,6 +51,52 @@ def test_a_full_disk_for_the_result_is_told(sample: Kwrap) -> None:
         done = sample("ls", stdout=full)
     assert done.returncode == 1
     assert b"No space left on device" in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("words", [("ls",), ("--help",), ("logs", "baseline"), ("show", "baseline", "--json")])
+def test_closed_streams_cost_nothing_but_what_goes_there(sample: Kwrap, closed: str, words: tuple[str, ...]) -> None:
+    line = f"{shlex.join(sample.arguments(*words))} {closed}"
+    done = subprocess.run(["bash", "-c", line], cwd=sample.project, env=sample.environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert bool(done.stdout) is (closed == "2>&-")
+
+
+def test_what_the_encoding_lacks_is_escaped_so_that_json_stays_json(sample: Kwrap) -> None:
+    sample.environment |= {"PYTHONIOENCODING": "ascii"}
+    sample("note", "adam", "größer \U0001f600", check=True)
+    assert sample.json("show", "adam")["note"] == "größer \U0001f600"
+    assert b"gr\\u00f6\\u00dfer" in sample("show", "adam", check=True).stdout
+
+
+def test_a_dry_run_tells_odd_names_in_any_encoding(kwrap: Kwrap) -> None:
+    (kwrap.project / "red \x1b[31m.py").write_text("")
+    Path(os.fsdecode(os.fsencode(kwrap.project) + b"/caf\xe9.py")).write_text("")
+    kwrap.environment["PYTHONIOENCODING"] = "ascii"
+    shown = kwrap("run", "--dry-run", "--", "echo", "zwei Wörter", check=True).stdout
+    assert b"command      echo 'zwei W\\u00f6rter'\n" in shown
+    assert b"\x1b" not in shown and b"red \\x1b[31m.py" in shown
+    data = json.loads(kwrap("run", "--dry-run", "--json", "--", "echo", "Wörter", check=True).stdout)["data"]
+    assert data["argv"] == ["echo", "Wörter"]
+    assert {one["path"] for one in data["files"]} == {"red \x1b[31m.py", "caf\udce9.py"}
+    done = kwrap("run", "--dry-run", "--", "no-such-program")
+    assert done.returncode == 127
+    assert done.stderr.startswith(b"error: command not found: 'no-such-program'\nhint: ")
+
+
+def test_git_applies_a_difference_as_it_is_printed(sample: Kwrap) -> None:
+    sample("checkout", "baseline", "-o", ".", check=True)
+    (sample.project / "odd.txt").write_bytes(b"caf\xe9 \x1b[31m\r\n")
+    sample.run(["true"], "--name", "odd", check=True)
+    (sample.project / "odd.txt").write_bytes(b"caf\xe9s \x1b[32m\r\n")
+    (sample.project / "train.py").rename(sample.project / "moved.py")
+    sample.run(["true"], "--name", "even", check=True)
+    sample("checkout", "odd", "-o", "../place", check=True)
+    difference = sample("diff", "odd", "even", check=True).stdout
+    place = sample.project.parent / "place"
+    subprocess.run(["git", "apply", "--unsafe-paths", "--whitespace=nowarn"], cwd=place, input=difference, check=True)
+    assert (place / "odd.txt").read_bytes() == (sample.project / "odd.txt").read_bytes()
+    assert (place / "moved.py").exists() and not (place / "train.py").exists()
 
 
 def test_colours_come_on_a_terminal_and_not_with_no_color(sample: Kwrap) -> None:
@@ -121,7 +168,7 @@ def test_global_options_may_stand_before_the_command(sample: Kwrap) -> None:
 
 def test_a_run_is_followed_from_another_process_until_it_ends(kwrap: Kwrap) -> None:
     running = kwrap.start(
-        ["sh", "-c", "for number in 0 1 2 3 4 5 6 7; do echo line $number; sleep 0.25; done"], "--name", "slow"
+        ["sh", "-c", "for number in 0 1 2 3 4 5 6 7; do echo line $number; sleep 0.15; done"], "--name", "slow"
     )
     wait_until(lambda: kwrap("show", "slow").returncode == 0, what="the experiment's record")
     followed = kwrap("logs", "slow", "--follow", check=True)
@@ -131,8 +178,22 @@ def test_a_run_is_followed_from_another_process_until_it_ends(kwrap: Kwrap) -> N
     assert kwrap("logs", "slow", check=True).stdout == followed.stdout
 
 
+def test_following_ends_soon_when_everything_here_was_killed(kwrap: Kwrap) -> None:
+    running = kwrap.start(["sh", "-c", "echo before; exec sleep 60"], "--name", "killed")
+    wait_until(lambda: kwrap("show", "killed").returncode == 0, what="the experiment's record")
+    process = subprocess.Popen(
+        kwrap.arguments("logs", "killed", "-f"), cwd=kwrap.project, env=kwrap.environment, stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout is not None and process.stdout.readline() == b"before\n"
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+        for pid in [running.pid, *map(int, children)]:  # the supervisor, the recorder and the command
+            _kill(pid)
+        assert process.wait(15) == 0, "and not only when its heartbeat is stale"
+
+
 def test_following_can_be_interrupted(kwrap: Kwrap) -> None:
-    kwrap.start(child("sleeps.py", "30"), "--name", "long")
+    kwrap.start(["sh", "-c", "echo begun; exec sleep 30"], "--name", "long")
     wait_until(lambda: kwrap("show", "long").returncode == 0, what="the experiment's record")
     process = subprocess.Popen(
         kwrap.arguments("logs", "long", "-f"),
@@ -142,8 +203,9 @@ def test_following_can_be_interrupted(kwrap: Kwrap) -> None:
         stderr=subprocess.PIPE,
     )
     with process:
+        assert process.stdout is not None and process.stdout.readline() == b"begun\n"
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1.5)
+            process.wait(0.3)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (130, b"")

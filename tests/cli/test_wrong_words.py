@@ -161,3 +161,21 @@ def test_a_working_directory_that_is_gone_is_told(
     done = command("ls")
     assert done.status == 2
     assert "error: the working directory cannot be used: No such file or directory" in done.err
+
+
+def test_a_copy_of_a_record_under_another_name_is_no_experiment(command: Command) -> None:
+    folder = command.repository / "metadata/experiments"
+    (folder / "20261121-220000-c0pycopy.json").write_bytes((folder / f"{sample_repository.ADAM}.json").read_bytes())
+    done = command("ls", "--json")
+    assert len(done.data) == 6
+    assert "is damaged: it is called 20261121-190000-m2vtb8rd within" in done.out
+    assert command("show", "c0py").status == 1
+
+
+def test_of_many_damaged_records_some_are_named_and_the_others_counted(command: Command) -> None:
+    for number in range(30):
+        (command.repository / f"metadata/experiments/odd-{number}.json").write_text("[]")
+    done = command("ls")
+    assert done.status == 0 and len(done.err.splitlines()) == 21
+    assert done.err.splitlines()[-1] == "warning: and 10 more objects (--json names all)"
+    assert len(json.loads(command("ls", "--json").out)["errors"]) == 30

@@ -110,6 +110,7 @@ _RUNS = st.one_of(
 )
 
 
+@example([["step 0 loss: 0.5"] * 4, ["loss: 0.5"]])
 @settings(max_examples=200)
 @given(st.lists(_RUNS, max_size=6))
 def test_reading_runs_of_like_lines_at_once_changes_no_point(runs: list[list[str]]) -> None:

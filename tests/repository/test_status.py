@@ -98,9 +98,7 @@ def test_a_second_attempt_counts_instead_of_the_first() -> None:
 
 @pytest.mark.parametrize("interval_s", [math.nan, math.inf, -math.inf, 1e308, -1.0, 10**400])
 def test_an_interval_that_is_none_says_nothing_about_being_alive(interval_s: float) -> None:
-    odd = state(
-        runs=(run(heartbeat_interval_s=interval_s),), heartbeats=(heartbeat(at=at(5), interval_s=interval_s),)
-    )
+    odd = state(runs=(run(heartbeat_interval_s=interval_s),), heartbeats=(heartbeat(at=at(5), interval_s=interval_s),))
     assert status.status(odd, after(6)) is Status.LOST
 
 

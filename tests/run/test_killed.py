@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from live import alive, main_pid, recorder_of
 
 from kwrap import processes
 from kwrap.records import Reason, State, Status
@@ -21,12 +22,6 @@ from support import Kwrap, child, wait_until
 
 RUNS, KILLS = 25, 8
 CHILD = child("writes_weights.py", 5, "rename", 0.7, 20_000)
-
-
-def recorder_of(supervisor: int, main: int) -> int | None:
-    """The recorder: the supervisor's other child."""
-    own = [pid for pid in processes.descendants(supervisor, without=frozenset([main])) if _parent(pid) == supervisor]
-    return own[0] if own else None
 
 
 def what_is_recorded(kwrap: Kwrap, state: State) -> dict[str, Any]:
@@ -70,7 +65,7 @@ def test_two_hundred_kills_of_the_recorder_leave_the_record_as_undisturbed(tmp_p
 def run_and_kill(kwrap: Kwrap, chance: random.Random) -> int:
     """Run CHILD and kill its recorder again and again; returns how often."""
     process = kwrap.start(CHILD)
-    main = wait_until(lambda: kwrap.journal().get("spawned"), what="the start")["pid"]
+    main = main_pid(kwrap)
     kills = 0
     while kills < KILLS and process.poll() is None:
         recorder = recorder_of(process.pid, main)
@@ -107,7 +102,7 @@ def test_a_killed_supervisor_leaves_a_command_that_goes_on_and_is_recorded(kwrap
 
 def test_ls_soon_shows_the_truth_of_a_killed_supervisor(kwrap: Kwrap) -> None:
     process = kwrap.start(child("prints_metrics.py", 15, 0.1))
-    wait_until(lambda: kwrap.journal().get("spawned"), what="the start")
+    main_pid(kwrap)
     wait_until(lambda: (kwrap.project / ".kwrap/metadata/experiments").exists(), what="the record")
     process.kill()
     process.communicate()
@@ -116,7 +111,7 @@ def test_ls_soon_shows_the_truth_of_a_killed_supervisor(kwrap: Kwrap) -> None:
 
 def test_when_everything_is_killed_recover_completes_the_record(kwrap: Kwrap) -> None:
     process = kwrap.start(child("prints_metrics.py", 100, 0.05))
-    main = wait_until(lambda: kwrap.journal().get("spawned"), what="the start")["pid"]
+    main = main_pid(kwrap)
     time.sleep(1.0)
     kill_everything(process.pid, main)
     process.communicate()
@@ -152,12 +147,11 @@ def test_everything_killed_at_random_instants_is_always_recoverable(kwrap: Kwrap
 def test_a_recorder_that_cannot_live_does_not_touch_the_command(kwrap: Kwrap) -> None:
     """Its run directory turned into something unusable under it: the command runs to its end all the same."""
     process = kwrap.start(child("prints_metrics.py", 10, 0.1))
-    wait_until(lambda: kwrap.journal().get("spawned"), what="the start")
+    main = main_pid(kwrap)
     (directory,) = kwrap.run_directories()
     stop = threading.Event()
 
     def keep_killing() -> None:
-        main = kwrap.journal()["spawned"]["pid"]
         while not stop.is_set():
             recorder = recorder_of(process.pid, main)
             if recorder:
@@ -187,7 +181,7 @@ def kill_everything(supervisor: int, main: int | None) -> None:
     tree = [supervisor, *processes.descendants(supervisor)]
     for pid in [*tree, *([main] if main else [])]:
         _kill(pid)
-    wait_until(lambda: not any(_running(pid) for pid in tree if pid != supervisor), what="everybody's end")
+    wait_until(lambda: not any(alive(pid) for pid in tree if pid != supervisor), what="everybody's end")
 
 
 def _kill(pid: int) -> None:
@@ -195,15 +189,3 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-def _running(pid: int) -> bool:
-    return processes.is_alive(processes.Identity(pid, None, None))
-
-
-def _parent(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
 
 import pytest
+from live import alive, main_pid, state
 
 from kwrap.records import Reason
 from support import PYTHON, Kwrap, child, wait_until
@@ -51,7 +51,7 @@ def test_the_grace_ends_the_whole_tree_also_what_left_the_session(kwrap: Kwrap) 
     stray = int(first_line(process))
     process.send_signal(signal.SIGTERM)
     process.wait(30)
-    wait_until(lambda: not _alive(stray), limit_s=5, what="the end of the stray process")
+    wait_until(lambda: not alive(stray), limit_s=5, what="the end of the stray process")
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP])
@@ -76,9 +76,9 @@ def test_sigint_from_a_process_reaches_the_command_once(kwrap: Kwrap) -> None:
 
 def test_a_stopped_and_continued_job_goes_on(kwrap: Kwrap) -> None:
     process = kwrap.start(child("prints_metrics.py", 10, 0.1))
-    pid = int(kwrap_child(kwrap))
+    pid = main_pid(kwrap)
     process.send_signal(signal.SIGTSTP)
-    wait_until(lambda: _state(process.pid) == "T" and _state(pid) == "T", what="both stopped")
+    wait_until(lambda: state(process.pid) == "T" and state(pid) == "T", what="both stopped")
     process.send_signal(signal.SIGCONT)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -137,25 +137,3 @@ def test_a_killed_command_says_so_in_show(kwrap: Kwrap) -> None:
     shown = kwrap("show", kwrap.state_of_only().experiment.id, check=True).stdout.decode()
     assert "SIGKILL" in shown
     assert kwrap.state_of_only().outcomes[0].reason is Reason.KILLED
-
-
-def kwrap_child(kwrap: Kwrap) -> int:
-    """The pid of the command, as the journal knows it."""
-    pid: int = wait_until(lambda: kwrap.journal().get("spawned"), what="the command's start")["pid"]
-    return pid
-
-
-def _alive(pid: int) -> bool:
-    return _state(pid) not in ("", "Z")
-
-
-def _state(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def test_state_of_a_process_that_is_gone_is_nothing() -> None:
-    assert _state(2**22 + os.getpid()) == ""
