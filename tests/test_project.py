@@ -232,7 +232,10 @@ def test_the_environment_names_a_repository_and_an_argument_comes_before_it(
         kwrap.Project(str(tmp_path / "other")).experiments.list()
 
 
-def test_where_nothing_was_recorded_the_list_is_empty_and_nothing_is_made(tmp_path: Path) -> None:
+def test_where_nothing_was_recorded_the_list_is_empty_and_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KWRAP_REPOSITORY", raising=False)
     project = kwrap.Project(directory=str(tmp_path))
     assert project.experiments.list(filter="loss < 1") == []
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 
@@ -11,18 +12,24 @@ _NAME = re.compile(r"[A-Za-z_][\w.\-/]*\Z")
 _NEGATIVE_NUMBER = re.compile(r"-\.?\d")
 _INTEGER = re.compile(r"[+-]?\d+\Z")
 _TRUE, _FALSE = ("true", "True"), ("false", "False")
+# What stands between these and their script is their own: `python -u -W error train.py`, `sh -c '…'`, `python -m pkg`.
+_INTERPRETER = re.compile(r"(?:(?:python|pypy)[\d.]*|(?:ba|da|k|z)?sh|perl|ruby|julia|Rscript|node)\Z")
+_INTERPRETERS_VALUES, _INTERPRETERS_LAST = ("-W", "-X", "-o"), ("-c", "-m", "-e")
 
 
 def from_argv(argv: Sequence[str]) -> dict[str, Param]:
-    """Parameters in a command's words; the program's own name and positional words are none.
+    """Parameters in a command's words; the program's own name, an interpreter's options and positional words are none.
 
     An option that is followed by another option, or by nothing, is a flag: true. Of one given twice the last counts.
     """
     found: dict[str, Param] = {}
-    words = list(argv[1:])
+    words = list(argv)
     while words:
         word = words.pop(0)
-        if word == "--":
+        if _INTERPRETER.match(os.path.basename(word)):
+            _drop_own_options(words)
+            continue
+        if word == "--" or len(words) == len(argv) - 1:
             continue
         if word.startswith("-") and len(word) > 1 and not _NEGATIVE_NUMBER.match(word):
             name, equals, value = word.lstrip("-").partition("=")
@@ -35,6 +42,16 @@ def from_argv(argv: Sequence[str]) -> dict[str, Param]:
         if _NAME.match(name):
             found[name] = Param(value=typed(value) if equals else True)
     return found
+
+
+def _drop_own_options(words: list[str]) -> None:
+    while words and words[0].startswith("-") and words[0] != "--":
+        option = words.pop(0)
+        takes_code = option in _INTERPRETERS_LAST or (option[1:2] != "-" and option.endswith("c"))  # `sh -ec '…'`
+        if takes_code or option in _INTERPRETERS_VALUES:
+            del words[:1]
+        if takes_code:
+            return
 
 
 def from_options(pairs: Mapping[str, object]) -> dict[str, Param]:

@@ -206,13 +206,15 @@ class Experiments:
                 hint="kwrap run -- COMMAND records one",
             )
         repository = project.repository
-        found = lookup.find(
-            name,
-            repository.ids(),
-            lambda: repository.states()[0],
-            repository.url,
-            lambda text: index.called(repository.storage, text),
-        )
+        found = name
+        if not (lookup.WHOLE_ID.fullmatch(name) and repository.has_experiment(name)):  # which spares listing them all
+            found = lookup.find(
+                name,
+                repository.ids(),
+                lambda: repository.states()[0],
+                repository.url,
+                lambda text: index.called(repository.storage, text),
+            )
         state, problems = repository.state_and_problems(found)
         return Experiment(project, state, tuple(problems))
 

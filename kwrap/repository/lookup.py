@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from kwrap import ids
@@ -9,6 +10,8 @@ from kwrap.errors import AmbiguousId, UnknownId
 from kwrap.records import State
 from kwrap.repository import status
 
+# Nothing that this matches can be the beginning of an id.
+WHOLE_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-z]{8}", re.ASCII)
 _SHOWN = 8
 
 

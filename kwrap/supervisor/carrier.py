@@ -189,6 +189,7 @@ class Carrier:
         if not self._pump.ended:
             self._leave_behind()
         lost_bytes = self._log.lost_bytes if self._log else self._pump.carried_bytes
+        relay_lost_bytes = self._pump.relay_lost_bytes
         self._task.note(
             "exited",
             exit_status=self._exit.status,
@@ -199,7 +200,7 @@ class Carrier:
             output_bytes=self._log.written_bytes if self._log else 0,
             output_lost_bytes=lost_bytes,
             relay_broken=self._pump.relay_broken,
-            relay_lost_bytes=self._pump.relay_lost_bytes,
+            relay_lost_bytes=relay_lost_bytes,
             recorder_starts=self._recorder.starts,
             left_running=left[:20],
         )
@@ -211,9 +212,7 @@ class Carrier:
             self._keyboard.close()
         if self._log:
             self._log.close()
-        return Ended(
-            self._exit, self._signals, self._recorder.pid, lost_bytes, self._pump.relay_lost_bytes, self._cannot_start
-        )
+        return Ended(self._exit, self._signals, self._recorder.pid, lost_bytes, relay_lost_bytes, self._cannot_start)
 
     def _leave_behind(self) -> None:
         """A daemon still writes into our pipes: leave a process that relays it, unrecorded, lest it break on it."""
