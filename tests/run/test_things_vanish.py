@@ -1,4 +1,4 @@
-"""Directories that are removed, replaced or refused under a run: the command goes on, and nothing is claimed falsely."""
+"""Directories that are removed, replaced or refused under a run: the command goes on; nothing is claimed falsely."""
 
 from __future__ import annotations
 
