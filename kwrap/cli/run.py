@@ -162,8 +162,8 @@ def _snapshot(settings: config.Settings, journal: Journal, say: _Speaker) -> Non
             left_out=left_out[:1000],
             left_out_count=len(left_out),
         )
-    except (OSError, KwrapError) as error:
-        say.warn(f"the code is not kept: {error}")
+    except Exception as error:  # a fault of ours must not keep the command from running either
+        say.warn(f"the code is not kept: {error if isinstance(error, (OSError, KwrapError)) else repr(error)}")
         try:
             journal.append("code_not_kept", reason=str(error))
         except OSError:

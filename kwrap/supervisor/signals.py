@@ -10,7 +10,7 @@ import os
 import signal
 import struct
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _FORWARDED = (
     *("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU"),
@@ -49,7 +49,7 @@ class Signals:
         self.mask_before = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())}
         self._handlers: dict[int, object] = {}
         self._pipe_write: int | None = None
-        descriptor = _signalfd(self._numbers) if sys.platform == "linux" else None
+        descriptor = _signalfd(self._numbers)
         if descriptor is not None:
             signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
             self.descriptor = descriptor
@@ -105,12 +105,10 @@ def stop_job(*, group: bool) -> None:
 
 def become_subreaper() -> bool:
     """Have orphaned descendants handed to us, so that they can be waited for. Linux only."""
-    if sys.platform != "linux":
+    libc = _libc()
+    if libc is None:
         return False
-    import ctypes
-
     set_child_subreaper = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
-    libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.prctl(set_child_subreaper, 1, 0, 0, 0) == 0)
 
 
@@ -133,12 +131,23 @@ def _no_core() -> None:
         pass
 
 
-def _signalfd(numbers: set[int]) -> int | None:
-    import ctypes
+def _libc() -> Any:
+    """The C library of a Linux; None elsewhere, and for a Python that was built without libffi."""
+    if sys.platform != "linux":
+        return None
+    try:
+        import ctypes
+    except ImportError:
+        return None
+    return ctypes.CDLL(None, use_errno=True)
 
-    libc = ctypes.CDLL(None, use_errno=True)
+
+def _signalfd(numbers: set[int]) -> int | None:
+    libc = _libc()
     if not hasattr(libc, "signalfd"):
         return None
+    import ctypes
+
     mask = (ctypes.c_ulong * (1024 // (8 * ctypes.sizeof(ctypes.c_ulong))))()  # glibc's and musl's sigset_t: 1024 bits
     for number in numbers:
         bits = 8 * ctypes.sizeof(ctypes.c_ulong)
