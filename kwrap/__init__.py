@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "Experiment", "ExperimentList", "Project", "__version__", "experiments"]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     if name in __all__:
         from importlib import import_module

@@ -48,6 +48,16 @@ def load(arguments: Sequence[str], environment: Mapping[str, str], directory: st
     return Settings(argv, project, repository, config_file, values)
 
 
+def working_directory() -> str:
+    """Raises UsageError where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working directory cannot be used: {error.strerror}", hint="cd to one that exists"
+        ) from error
+
+
 def find_project(directory: str, chosen: str | None = None) -> str:
     """The project's top: as given; else the nearest directory upward with kwrap.yaml, else the git root, else here."""
     if chosen is not None:

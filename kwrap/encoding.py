@@ -21,6 +21,8 @@ from kwrap.errors import Damaged
 R = TypeVar("R")
 
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+# What other readers' integers hold. JSON itself has no bound, and beyond 1e308 no float takes them either.
+_GREATEST_INTEGER = (1 << 63) - 1
 
 
 def canonical(value: object) -> bytes:
@@ -77,9 +79,9 @@ def number(value: object) -> float:
     """A JSON number, or the name of a non-finite one. Raises ValueError for anything else."""
     if isinstance(value, str) and value in _NON_FINITE:
         return _NON_FINITE[value]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    raise ValueError(f"{value!r} is no number")
+    if isinstance(value, float) or _is_integer(value):
+        return cast(float, value)
+    raise ValueError(f"{_shortened(value)} is no number")
 
 
 def _non_finite_name(value: float) -> str:
@@ -135,6 +137,15 @@ def _union_reader(arguments: tuple[Any, ...]) -> Callable[[Any], Any]:
 
 
 def _exactly(wanted: type, value: object) -> object:
-    if isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool)):
+    if _is_integer(value) if wanted is int else isinstance(value, wanted):
         return value
-    raise ValueError(f"{value!r} is no {wanted.__name__}")
+    raise ValueError(f"{_shortened(value)} is no {wanted.__name__}")
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _GREATEST_INTEGER
+
+
+def _shortened(value: object) -> str:
+    text = hex(value) if isinstance(value, int) else repr(value)  # thousands of digits in decimal are refused by Python
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
         print(render_run_help())
         return 0
-    settings = config.load(arguments, os.environ, _working_directory())
+    settings = config.load(arguments, os.environ, config.working_directory())
     if settings.dry_run:
         from kwrap.cli.dry_run import dry_run
 
@@ -194,15 +194,6 @@ def _cannot_execute(program: str, run_directory: RunDirectory | None, number: in
     missing = number == errno.ENOENT
     reason = "its interpreter (the first line, after #!) does not exist" if missing else os.strerror(number)
     return child.CannotStart(f"'{program}' cannot be executed: {reason}", exit_status=127 if missing else 126)
-
-
-def _working_directory() -> str:
-    try:
-        return os.getcwd()
-    except OSError as error:
-        raise UsageError(
-            f"the working directory cannot be used: {error.strerror}", hint="cd to one that exists"
-        ) from error
 
 
 def _given_environment() -> dict[str, str]:

@@ -15,7 +15,7 @@ from kwrap.analysis import filter as filters
 from kwrap.analysis import sort as sorting
 from kwrap.analysis.fields import Row
 from kwrap.clock import SYSTEM, Clock
-from kwrap.errors import FilterError, UnknownId, UsageError
+from kwrap.errors import FilterError, UnknownId
 from kwrap.project import rows
 from kwrap.project.checkpoint import Checkpoint
 from kwrap.project.experiment import Experiment
@@ -52,7 +52,7 @@ class Project:
     def directory(self) -> str:
         """The project's top, absolute. Raises UsageError when the directory that was given is none."""
         if self._directory is None:
-            self._directory = config.find_project(_working_directory(), self._given_directory)
+            self._directory = config.find_project(config.working_directory(), self._given_directory)
         return self._directory
 
     @property
@@ -61,7 +61,9 @@ class Project:
         if self._url is None:
             _, settings = config.read_config(self.directory)
             configured = os.environ.get(_VARIABLE) or settings.get("repository")
-            self._url = config.repository_url(configured, self._given_repository, self.directory, _working_directory())
+            self._url = config.repository_url(
+                configured, self._given_repository, self.directory, config.working_directory()
+            )
         return self._url
 
     @property
@@ -98,15 +100,6 @@ class Project:
         """Open the repository, and make it where nothing is. Raises RepositoryError where something else lies."""
         self._repository = Repository.open(self.repository_url, create=True)
         return self._repository
-
-
-def _working_directory() -> str:
-    try:
-        return os.getcwd()
-    except OSError as error:
-        raise UsageError(
-            f"the working directory cannot be used: {error.strerror}", hint="cd to one that exists"
-        ) from error
 
 
 class ExperimentList(builtins.list[Experiment]):
