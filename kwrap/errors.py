@@ -43,10 +43,41 @@ class RepositoryError(KwrapError):
 
 
 class StorageError(KwrapError):
-    """Storage failed: unreachable, denied, full, or not what it should be."""
+    """Storage failed: unreachable, denied, full, or not what it should be. `transient`: trying again may help."""
 
     code = "storage"
     exit_status = 1
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
+
+
+class MissingExtra(StorageError):
+    """A package that this kind of storage needs is not installed."""
+
+    code = "missing_extra"
+
+
+class CredentialsError(StorageError):
+    """There are no credentials, or none that the storage knows or still accepts."""
+
+    code = "credentials"
+
+
+class Denied(StorageError):
+    """The storage knows who asks, and does not allow it."""
+
+    code = "denied"
+
+
+class Unreachable(StorageError):
+    """No answer: nobody listens there, the name is unknown, or the network is down."""
+
+    code = "unreachable"
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = True) -> None:
+        super().__init__(message, hint=hint, transient=transient)
 
 
 class NotFound(StorageError):

@@ -12,6 +12,7 @@ class Option(NamedTuple):
     """One setting. `kind`: text, number, flag (given or not), switch (--x / --no-x, None when neither), list, pairs.
 
     `key` is its name in kwrap.yaml and, in capitals after KWRAP_, in the environment; None: on the command line only.
+    One without flags is not on the command line.
     """
 
     name: str
@@ -94,6 +95,15 @@ OPTIONS: tuple[Option, ...] = (
         "Where experiments are kept.",
         "URL",
         key="repository",
+        section="Where",
+    ),
+    Option(
+        "endpoint_url",
+        (),
+        "text",
+        "The server of an s3:// repository, where it is not AWS.",
+        "URL",
+        key="endpoint_url",
         section="Where",
     ),
     Option("project_directory", ("--project-directory", "-D"), "text", "The project's top.", "DIR", section="Where"),

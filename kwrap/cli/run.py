@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from kwrap import config, ids, processes
 from kwrap.capture import redaction
@@ -16,9 +17,13 @@ from kwrap.errors import KwrapError, UsageError
 from kwrap.project_state import index_file, written_checkpoints
 from kwrap.repository import preflight
 from kwrap.rundir import Journal, RunDirectory, state_directory, store_directory
+from kwrap.storage.bucket_url import is_bucket
 from kwrap.supervisor import child
 from kwrap.supervisor.recorder_process import Record
 from kwrap.supervisor.supervise import Ended, Task, supervise
+
+if TYPE_CHECKING:
+    from kwrap.cli.bucket_check import BucketCheck
 
 
 def main(arguments: list[str]) -> int:
@@ -38,19 +43,32 @@ def main(arguments: list[str]) -> int:
             "no command to run", hint="kwrap run [options] -- COMMAND …, e.g. kwrap run -- python train.py"
         )
     program = child.find_program(settings.argv[0], os.environ.get("PATH"))
-    check(settings)
-    return _run(settings, program)
+    if settings.offline or not is_bucket(settings.repository):
+        check(settings)
+        return _run(settings, program, None)
+    from kwrap.cli.bucket_check import BucketCheck
+
+    _check_patterns(settings)
+    looking = BucketCheck(settings.repository, os.environ)
+    try:
+        return _run(settings, program, looking)
+    finally:
+        looking.give_up()
 
 
 def check(settings: config.Settings) -> None:
     """What can be told to be wrong before anything is started. Raises KwrapError."""
+    _check_patterns(settings)
+    if not settings.offline:
+        preflight.check(settings.repository)
+
+
+def _check_patterns(settings: config.Settings) -> None:
     if settings.metrics:
         from kwrap.metrics.user_patterns import compile_pattern
 
         for pattern in settings.metrics:
             compile_pattern(pattern)
-    if not settings.offline:
-        preflight.check(settings.repository)
 
 
 def excluded_directories(settings: config.Settings) -> list[str]:
@@ -58,12 +76,14 @@ def excluded_directories(settings: config.Settings) -> list[str]:
     return [settings.repository, state_directory()]
 
 
-def _run(settings: config.Settings, program: str) -> int:
+def _run(settings: config.Settings, program: str, looking: BucketCheck | None) -> int:
     say = _Speaker(settings)
     experiment_id = ids.new_experiment_id(time.time_ns())
     run_directory, journal = _begin(settings, program, experiment_id, say)
     if journal is not None and settings.snapshot:
         _snapshot(settings, journal, say)
+    if looking is not None:
+        _wait_for(looking, run_directory)
     task = Task(
         argv=settings.argv,
         program=program,
@@ -88,6 +108,16 @@ def _run(settings: config.Settings, program: str) -> int:
         die_of(ended.exit.signal)
         return 128 + ended.exit.signal
     return ended.exit.status or 0
+
+
+def _wait_for(looking: BucketCheck, run_directory: RunDirectory | None) -> None:
+    """The verdict on the bucket. Where it is bad nothing runs, so nothing is recorded."""
+    try:
+        looking.wait()
+    except BaseException:
+        if run_directory is not None:
+            run_directory.remove()
+        raise
 
 
 def _begin(

@@ -188,12 +188,11 @@ def _project(project: Project) -> Iterator[Check]:
     try:
         yield _works("project", project.directory)
         url = project.repository_url
+        preflight.check(url)  # first: of a bucket that cannot be had it tells within seconds
         if project.has_repository():
             ids = project.repository.ids()
-            preflight.check(url)
             yield _works("repository", f"{url}, {len(ids):,} {'experiment' if len(ids) == 1 else 'experiments'}")
         else:
-            preflight.check(url)
             yield _works("repository", f"{url}, made by the first run")
     except KwrapError as error:
         yield _fails("repository", error.message, error.hint)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kwrap.config import CONFIG_FILE, DEFAULT_REPOSITORY
 from kwrap.errors import ConfigError
 from kwrap.options import OPTIONS, Option
+from kwrap.repository import layout
+from kwrap.storage.open import open_storage
 
 if TYPE_CHECKING:
     from kwrap.project.project import Project
@@ -26,6 +28,7 @@ _EXAMPLES: dict[str, Any] = {
     "primary": "loss",
     "goal": "minimize",
     "watch": ["weights/*.bin"],
+    "endpoint_url": "http://127.0.0.1:9000",
     "pty": False,
 }
 
@@ -45,7 +48,7 @@ def start(project: Project, given_repository: str | None = None) -> Started:
     """Write kwrap.yaml where there is none, and make the repository where nothing is."""
     path = os.path.join(project.directory, CONFIG_FILE)
     wrote = _write_new(path, example(_as_written(project, given_repository)))
-    new = not os.path.exists(os.path.join(project.repository_url, "repository.json"))
+    new = open_storage(project.repository_url, base=".").size(layout.REPOSITORY) is None
     repository = project.make_repository()
     return Started(
         config_file=path,
@@ -121,7 +124,7 @@ def _is_ignored(project: Project) -> bool:
     import subprocess
 
     url = project.repository_url
-    if os.path.relpath(url, project.directory).startswith(".."):
+    if "://" in url or os.path.relpath(url, project.directory).startswith(".."):
         return True
     try:
         asked = subprocess.run(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -28,11 +29,11 @@ class Stored(NamedTuple):
 class Batch(Protocol):
     """Writes that wait together. Whole or not at all one by one, and all of them durable once the block is left.
 
-    Until then they may be seen or not. A failed write is raised by a later one, or on leaving.
+    Until then they may be seen or not. A failed write is raised by a later one, or on leaving. Any thread may write.
     """
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
-        """Store an object; the data may be changed again on return."""
+    def write(self, name: str, data: bytes | memoryview, *, sha256: str | None = None) -> None:
+        """Store an object; the data may be changed again on return. `sha256` as in Storage.write."""
 
     def __enter__(self) -> Batch: ...
 
@@ -45,6 +46,7 @@ class Storage(Protocol):
     """What every kind of storage can do. Each call may raise StorageError; names that are no names raise ValueError."""
 
     url: str
+    parallel: int  # so many reads at once are worth their threads
 
     def read(self, name: str) -> bytes:
         """The whole object. Raises NotFound."""
@@ -55,8 +57,12 @@ class Storage(Protocol):
     def open(self, name: str) -> BinaryIO:
         """A stream over the object, to be closed by the caller. Raises NotFound."""
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
-        """Store an object, in place of one of that name. Whole or not at all, and durable on return."""
+    def write(self, name: str, data: bytes | memoryview, *, sha256: str | None = None) -> None:
+        """Store an object, in place of one of that name. Whole or not at all, and durable on return.
+
+        `sha256`: of exactly these bytes, in hex, when the caller has it. A storage that can have them checked on the
+        other side does; no other looks at it.
+        """
 
     def create(self, name: str, data: bytes) -> None:
         """Store an object that must not exist yet: of several callers one wins, the others get AlreadyExists."""
@@ -76,6 +82,8 @@ class Storage(Protocol):
     def list(self, prefix: str, after: str = "") -> Iterator[Stored]:
         """Objects whose names begin with the prefix and sort after `after`, in the order of their names' bytes.
 
+        A server may compare folder by folder instead (SeaweedFS). Where no folder's name begins with the whole name of
+        one beside it, and none has characters that sort before `/`, that is the same.
         What was there throughout is listed once; what comes or goes meanwhile may be or not. Whatever lies there
         under something that is no name is passed over.
         """
@@ -85,6 +93,16 @@ class Storage(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove an object. One that does not exist is no error."""
+
+    def now_ns(self) -> int:
+        """The time by the clock that `Stored.modified_ns` is by, in ns since 1970. To about a second."""
+
+    def writers_lock(self, *, shared: bool) -> AbstractContextManager[bool]:
+        """Held, shared, by who writes content until it is committed, and alone by who deletes without waiting.
+
+        Gives whether it is held: False where no such lock can be had, as in buckets. Raises StorageError, transient,
+        when others hold it for long.
+        """
 
 
 def check_name(name: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import operator
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from kwrap.errors import AlreadyExists
@@ -24,6 +26,8 @@ _first = operator.itemgetter(0)
 
 class DiskStorage:
     """A directory. `hard_links=False` does without them, as where the file system has none."""
+
+    parallel = 2
 
     def __init__(self, root: str, *, hard_links: bool = True) -> None:
         self._root = os.path.abspath(root)
@@ -72,7 +76,7 @@ class DiskStorage:
             raise explained(error, "read", path) from error
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
+    def write(self, name: str, data: bytes | memoryview, *, sha256: str | None = None) -> None:
         self._replace(name, (data,))
 
     def write_stream(self, name: str, chunks: Iterable[bytes]) -> None:
@@ -173,6 +177,14 @@ class DiskStorage:
                 folder = os.path.dirname(folder)
         except OSError:
             pass  # another object lies there, or was just written; writers make what they miss
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def writers_lock(self, *, shared: bool) -> AbstractContextManager[bool]:
+        from kwrap.storage.writers_lock import writers_lock
+
+        return writers_lock(self._root, shared=shared)
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{check_name(name)}"

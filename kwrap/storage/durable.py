@@ -35,6 +35,8 @@ _HINTS = {
     errno.ENAMETOOLONG: "choose a repository with a shorter path",
 }
 _ATTEMPTS = 100  # to enter a directory that others remove, empty as it is, at the same time
+_O_DIRECT: int = getattr(os, "O_DIRECT", 0)
+_BLOCK_BYTES = 4096  # what every disk's blocks divide
 _counter = itertools.count()
 
 
@@ -47,29 +49,55 @@ def explained(error: OSError, action: str, path: str) -> StorageError:
 
 
 class Temporary:
-    """A new file below `<root>/tmp` that vanishes on leaving, unless `replace` or `link` gave it a name."""
+    """A new file below `<root>/tmp` that vanishes on leaving, unless `replace` or `link` gave it a name.
 
-    def __init__(self, root: str) -> None:
+    `direct`: past the system's cache, where the file system can and the data begins at a memory page, as `mmap`'s does.
+    """
+
+    def __init__(self, root: str, *, direct: bool = False) -> None:
         self._root = root
+        self._direct = direct and _O_DIRECT != 0
         # Host, process and count: writers that share a directory never meet, and one can see whose leftovers lie there.
         name = f"{os.uname().nodename}.{os.getpid()}.{next(_counter)}.{os.urandom(4).hex()}"
         self._path = os.path.join(root, "tmp", name)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._descriptor = _in_directory(self._path, lambda: os.open(self._path, flags, 0o666))
 
     def write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
+        if self._direct:
+            view = view[self._write_direct(view) :]
         while view:
             view = view[os.write(self._descriptor, view) :]
+
+    def _write_direct(self, view: memoryview) -> int:
+        """Write whole blocks past the cache; how many bytes. The rest, and all that follows, takes the usual way."""
+        import fcntl
+
+        self._direct = False
+        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+        written, blocks = 0, len(view) - len(view) % _BLOCK_BYTES
+        try:
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags | _O_DIRECT)
+            while written < blocks:
+                written += os.write(self._descriptor, view[written:blocks])
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags)
+        return written
 
     def sync(self) -> None:
         """Make the bytes durable, and close the file."""
         os.fsync(self._descriptor)
         self._close()
 
-    def replace(self, path: str) -> None:
-        """Give it its name, in place of a file that has it. Durable after `sync_directory`."""
-        _in_directory(path, lambda: os.replace(self._path, path))
+    def replace(self, path: str, unsynced: set[str] | None = None) -> None:
+        """Give it its name, in place of a file that has it. Durable after `sync_directory`.
+
+        With `unsynced`, directories that had to be made are not durable either: what is to be synced is added there.
+        """
+        _in_directory(path, lambda: os.replace(self._path, path), unsynced=unsynced)
 
     def link(self, path: str, *, hard_links: bool = True) -> None:
         """Give it its name, or FileExistsError when a file has it already. Durable after `sync_directory`."""
@@ -118,19 +146,19 @@ class Temporary:
         self.discard()
 
 
-def _in_directory(path: str, action: Callable[[], T], attempts: int = _ATTEMPTS) -> T:
+def _in_directory(path: str, action: Callable[[], T], attempts: int = _ATTEMPTS, unsynced: set[str] | None = None) -> T:
     """Do what needs the directory of `path`, which is made when it is missing, also when others just removed it."""
     try:
         return action()
     except FileNotFoundError:
         if not attempts:
             raise
-    make_directories(os.path.dirname(path))
-    return _in_directory(path, action, attempts - 1)
+    make_directories(os.path.dirname(path), unsynced)
+    return _in_directory(path, action, attempts - 1, unsynced)
 
 
-def make_directories(path: str) -> None:
-    """Make a directory and those above it, durable."""
+def make_directories(path: str, unsynced: set[str] | None = None) -> None:
+    """Make a directory and those above it, durable, or once those in `unsynced` are synced."""
     parent = os.path.dirname(path)
     try:
         os.mkdir(path)
@@ -138,10 +166,13 @@ def make_directories(path: str) -> None:
         if _is_something_else(path):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
     except FileNotFoundError:
-        make_directories(parent)
-        make_directories(path)
+        make_directories(parent, unsynced)
+        make_directories(path, unsynced)
     else:
-        sync_directory(parent)
+        if unsynced is None:
+            sync_directory(parent)
+        else:
+            unsynced.add(parent)
 
 
 def _is_something_else(path: str) -> bool:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import BinaryIO
 
@@ -16,6 +17,8 @@ from kwrap.storage.base import Stored, check_name
 
 class MemoryStorage:
     """A dictionary behind a lock."""
+
+    parallel = 1
 
     def __init__(self, url: str = "memory:") -> None:
         self.url = url
@@ -35,7 +38,7 @@ class MemoryStorage:
     def open(self, name: str) -> BinaryIO:
         return io.BytesIO(self.read(name))
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
+    def write(self, name: str, data: bytes | memoryview, *, sha256: str | None = None) -> None:
         with self._lock:
             self._objects[check_name(name)] = (bytes(data), time.time_ns())
 
@@ -79,3 +82,9 @@ class MemoryStorage:
     def delete(self, name: str) -> None:
         with self._lock:
             self._objects.pop(check_name(name), None)
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def writers_lock(self, *, shared: bool) -> AbstractContextManager[bool]:
+        return nullcontext(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import BinaryIO, NoReturn
 
 from kwrap.errors import KwrapError
@@ -15,6 +16,7 @@ class ReadOnly:
 
     def __init__(self, storage: Storage, error: KwrapError) -> None:
         self.url = storage.url
+        self.parallel = storage.parallel
         self._storage = storage
         self._error = error
 
@@ -39,7 +41,10 @@ class ReadOnly:
     def is_empty(self) -> bool:
         return self._storage.is_empty()
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
+    def now_ns(self) -> int:
+        return self._storage.now_ns()
+
+    def write(self, name: str, data: bytes | memoryview, *, sha256: str | None = None) -> None:
         self._refuse()
 
     def create(self, name: str, data: bytes) -> None:
@@ -55,4 +60,7 @@ class ReadOnly:
         self._refuse()
 
     def delete(self, name: str) -> None:
+        self._refuse()
+
+    def writers_lock(self, *, shared: bool) -> AbstractContextManager[bool]:
         self._refuse()

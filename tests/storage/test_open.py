@@ -34,13 +34,6 @@ def test_a_tilde_is_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_storage("~/runs", base="/base").url == "/home/ada/runs"
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/prefix", "gs://bucket/prefix", "S3://bucket"])
-def test_buckets_are_not_in_this_version(url: str) -> None:
-    with pytest.raises(StorageError, match=r"(s3|gs):// are not in this version of kwrap: ") as raised:
-        open_storage(url, base="/")
-    assert "use a directory" in str(raised.value.hint)
-
-
 @pytest.mark.parametrize("url", ["ftp://host/path", "http://host", "://x", "", "file://", "a\0b"])
 def test_what_names_no_storage_is_an_error_with_a_hint(url: str) -> None:
     with pytest.raises(StorageError) as raised:
