@@ -11,10 +11,12 @@ from enum import Enum
 from typing import NamedTuple
 
 from kwrap.analysis.lines import Hunk, hunks
-from kwrap.repository.trees import TreeEntry
+from kwrap.repository.trees import TreeEntry, pieces_sha256
 
 # Files with their bytes, in any order: they lie together in packs, so that many at once cost little more than one.
 Read = Callable[[Sequence[TreeEntry]], Iterable[tuple[TreeEntry, bytes]]]
+# Whether two files, one of each snapshot, hold the same.
+Same = Callable[[TreeEntry, TreeEntry], bool]
 
 # Where a NUL makes a file binary; git looks as far.
 _LOOKED_AT_BYTES = 8000
@@ -66,15 +68,16 @@ def code_differences(
     right: Sequence[TreeEntry],
     read_left: Read,
     read_right: Read,
+    same: Same,
     *,
     context: int = 3,
     max_bytes: int = 1_000_000,
 ) -> list[FileDifference]:
-    """The paths that differ, in byte order. A file longer than `max_bytes` is never read.
+    """The paths that differ, in byte order. Lines of a file longer than `max_bytes` are never compared.
 
     Added and removed files come with all their lines, so that the hunks make a whole patch.
     """
-    pairs = _differing(_by_path(left, right), _by_path(right, left))
+    pairs = _differing(_by_path(left, right), _by_path(right, left), same)
     compared = [pair for pair in pairs if pair.has_lines and pair.size_bytes <= max_bytes]
     contents: dict[str, bytes] = {}
     _read_into(contents, [pair.left for pair in compared if pair.left], read_left)
@@ -115,7 +118,7 @@ class _Pair(NamedTuple):
         return max(_size(self.left) or 0, _size(self.right) or 0)
 
 
-def _differing(lefts: dict[bytes, TreeEntry], rights: dict[bytes, TreeEntry]) -> list[_Pair]:
+def _differing(lefts: dict[bytes, TreeEntry], rights: dict[bytes, TreeEntry], same: Same) -> list[_Pair]:
     removed = {path: entry for path, entry in lefts.items() if _kind_at(rights, path) != _kind(entry)}
     added = {path: entry for path, entry in rights.items() if _kind_at(lefts, path) != _kind(entry)}
     found = [_Pair(FileChange.RENAMED, removed.pop(old), added.pop(new)) for old, new in _renames(removed, added)]
@@ -123,31 +126,31 @@ def _differing(lefts: dict[bytes, TreeEntry], rights: dict[bytes, TreeEntry]) ->
     found += [_Pair(FileChange.ADDED, None, entry) for entry in added.values()]
     for path, entry in rights.items():
         if _kind_at(lefts, path) == _kind(entry):
-            change = _change(lefts[path], entry)
+            change = _change(lefts[path], entry, same)
             found += [_Pair(change, lefts[path], entry)] if change else []
     # A path that is removed and comes anew, as a file of another kind or under a new name, is removed first.
     return sorted(found, key=lambda one: (one.entry.path, one.change is not FileChange.REMOVED))
 
 
-def _change(left: TreeEntry, right: TreeEntry) -> FileChange | None:
+def _change(left: TreeEntry, right: TreeEntry, same: Same) -> FileChange | None:
     """How two entries of one path and one kind differ."""
     if left.target != right.target:
         return FileChange.SYMLINK
-    if left.target is None and not _same_content(left, right):
+    if _kind(left) is FileKind.FILE and not same(left, right):
         return FileChange.MODIFIED
     return FileChange.MODE if left.target is None and left.mode != right.mode else None
 
 
 def _read_into(contents: dict[str, bytes], entries: Sequence[TreeEntry], read: Read) -> None:
     """What the entries hold, by its hash; of what is binary, only as much as shows that."""
-    missing = {entry.sha256: entry for entry in entries if entry.size_bytes and entry.sha256 not in contents}
+    missing = {_identity(entry): entry for entry in entries if entry.size_bytes and _identity(entry) not in contents}
     for entry, data in read(list(missing.values())):
-        contents[entry.sha256 or ""] = data[:_LOOKED_AT_BYTES] if _is_binary(data) else data
+        contents[_identity(entry)] = data[:_LOOKED_AT_BYTES] if _is_binary(data) else data
 
 
 def _with_lines(pair: _Pair, contents: Mapping[str, bytes], context: int) -> FileDifference:
     difference = _difference(pair)
-    left, right = (contents.get(one.sha256 or "", b"") if one else b"" for one in (pair.left, pair.right))
+    left, right = (contents.get(_identity(one), b"") if one else b"" for one in (pair.left, pair.right))
     if _is_binary(left) or _is_binary(right):
         return replace(difference, binary=True)
     found = hunks(_text(left), _text(right), context=context)
@@ -166,15 +169,15 @@ def _renames(removed: dict[bytes, TreeEntry], added: dict[bytes, TreeEntry]) -> 
     """
     origins: dict[str, list[bytes]] = {}
     for path, entry in sorted(removed.items()):
-        if entry.sha256 and entry.size_bytes and _kind(entry) is FileKind.FILE:
-            origins.setdefault(entry.sha256, []).append(path)
+        if entry.size_bytes and _kind(entry) is FileKind.FILE:
+            origins.setdefault(_identity(entry), []).append(path)
     pairs: list[tuple[bytes, bytes]] = []
     for same_name in (True, False):
         taken = {new for _, new in pairs}
         for path, entry in sorted(added.items()):
             if path in taken or _kind(entry) is not FileKind.FILE:
                 continue
-            candidates = origins.get(entry.sha256 or "", [])
+            candidates = origins.get(_identity(entry), [])
             chosen = next((old for old in candidates if not same_name or _name(old) == _name(path)), None)
             if chosen is not None:
                 candidates.remove(chosen)
@@ -201,10 +204,9 @@ def _kind_at(entries: dict[bytes, TreeEntry], path: bytes) -> FileKind | None:
     return _kind(entries[path]) if path in entries else None
 
 
-def _same_content(left: TreeEntry, right: TreeEntry) -> bool:
-    return (left.sha256, left.size_bytes) == (right.sha256, right.size_bytes) or not (
-        left.size_bytes or right.size_bytes
-    )
+def _identity(entry: TreeEntry) -> str:
+    """What is equal only for equal content."""
+    return entry.sha256 or pieces_sha256(entry.pieces) or ""
 
 
 def _difference(pair: _Pair) -> FileDifference:

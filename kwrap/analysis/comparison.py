@@ -24,9 +24,6 @@ from kwrap.records import Status
 Predicate = Callable[[Row], bool]
 Test = Callable[[object], bool]
 
-# Keepsake's word for everything that is not running.
-_STOPPED = "stopped"
-
 _OPPOSITES = {
     Operator.UNEQUAL: Operator.EQUAL,
     Operator.MATCHES_NOT: Operator.MATCHES,
@@ -119,12 +116,12 @@ def _equals_status(literal: Literal, context: _Context) -> Test:
     if _is_null(literal):
         return _is_absent
     text = literal.text.lower()
-    known = [*(status.value for status in Status), _STOPPED]
+    known = [status.value for status in Status]
     if text not in known:
         near = difflib.get_close_matches(text, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"a status is one of {', '.join(known)}"
         raise Unusable(literal, f"there is no status '{literal.text}'", hint)
-    if text == _STOPPED:
+    if text == Status.STOPPED.value:  # Keepsake's word for everything that is not running
         return lambda value: value is not None and value != Status.RUNNING.value
     return lambda value: value == text
 

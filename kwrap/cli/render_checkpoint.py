@@ -12,12 +12,13 @@ from kwrap.cli.screen import Screen
 from kwrap.cli.table import Cell, Column, paint
 from kwrap.cli.words import count, moment, number
 from kwrap.project import Checkpoint, Experiment
+from kwrap.records import CheckpointFile
 
 _SHOWN = 20
 
 
-def print_checkpoint(screen: Screen, one: Checkpoint) -> None:
-    """A checkpoint: how good, of what, and which files."""
+def print_checkpoint(screen: Screen, one: Checkpoint, files: Sequence[CheckpointFile] | None) -> None:
+    """A checkpoint: how good, of what, and which files; None where they cannot be read."""
     step = f" at step {one.step}" if one.step is not None else ""
     step = step or (f" at epoch {number(one.epoch)}" if one.epoch is not None else "")
     name = f" '{printable(one.experiment.name)}'" if one.experiment.name else ""
@@ -25,7 +26,7 @@ def print_checkpoint(screen: Screen, one: Checkpoint) -> None:
     paragraph(
         screen,
         f"Checkpoint {one.id}{step} of experiment {one.experiment.short_id}{name}: "
-        f"{count(len(one.files), 'file')}, {format_size(one.size_bytes)}{best}.",
+        f"{'files' if files is None else count(len(files), 'file')}, {format_size(one.size_bytes)}{best}.",
     )
     screen.print()
     created_ns = recorded_ns(one.created_at)
@@ -56,8 +57,12 @@ def print_checkpoint(screen: Screen, one: Checkpoint) -> None:
                 for key, value in one.metrics.items()
             ],
         )
+    if not files:
+        return
     heading(screen, "Files")
-    rows = [[Cell(file.path), Cell(format_size(file.size_bytes)), Cell(file.sha256[:12], "dim")] for file in one.files]
+    rows = [
+        [Cell(file.path), Cell(format_size(file.size_bytes)), Cell((file.sha256 or "")[:12], "dim")] for file in files
+    ]
     table(screen, [Column("PATH", least=20), Column("SIZE", right=True), Column("SHA-256", rank=1)], rows, indent="  ")
 
 

@@ -133,7 +133,9 @@ def _value(one: FieldDifference, value: object, *, there: bool) -> tuple[str, st
     if not there:
         return _NOT_SET, "dim"
     if one.section == "files" and isinstance(value, Mapping):
-        return f"{format_size(value['size_bytes'])}, {str(value['sha256'])[:12]}", ""
+        whole, pieces = value["sha256"], value.get("pieces_sha256")
+        shown = str(whole)[:12] if whole else f"pieces {str(pieces)[:12]}"
+        return f"{format_size(value['size_bytes'])}, {shown}", ""
     if one.name == "size_bytes" and isinstance(value, int):
         return format_size(value), ""
     return format_value(value, _WIDTH), ""

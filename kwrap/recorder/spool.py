@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from kwrap.errors import Damaged
@@ -103,10 +103,18 @@ class Spool:
             pass
 
     def store(
-        self, entry: dict[str, Any], content: Content, experiment: str, run: str, primary: PrimaryMetric | None
+        self,
+        entry: dict[str, Any],
+        content: Content,
+        experiment: str,
+        run: str,
+        primary: PrimaryMetric | None,
+        *,
+        again: Collection[str] = frozenset(),
     ) -> Checkpoint:
         """Store a pinned set's bytes and its manifest; gives the record to be committed.
 
+        Content with a hash in `again` is written though it is there: it is about to be collected.
         Raises Damaged when a file changed under its pin, StorageError when the repository does not take it.
         """
         entries, files = [], []
@@ -114,13 +122,14 @@ class Spool:
             name, pin = bytes.fromhex(name_hex), self._pin(entry, number)
             if _version(pin) != (size_bytes, modified_ns):
                 raise Damaged(f"{os.fsdecode(name)} changed before it was stored")
-            stored = content.store_file(pin, name, mode)
+            stored = content.store_file(pin, name, mode, again=again)
             entries.append(stored)
             files.append(
                 CheckpointFile(
                     path=name.decode("utf-8", "backslashreplace"),
                     size_bytes=stored.size_bytes,
-                    sha256=stored.sha256 or "",
+                    sha256=stored.sha256,
+                    pieces_sha256=trees.pieces_sha256(stored.pieces) if stored.sha256 is None else None,
                     modified_ns=modified_ns,
                 )
             )
@@ -130,7 +139,7 @@ class Spool:
             sequence=entry["sequence"],
             created_at=entry["created_at"],
             t_s=entry["t_s"],
-            tree=content.store_tree(trees.encode(entries)),
+            tree=content.store_tree(trees.encode(entries), again=again),
             files=tuple(files),
             size_bytes=sum(file.size_bytes for file in files),
             step=entry["step"],

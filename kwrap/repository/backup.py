@@ -7,30 +7,36 @@ of trees and content. `undo.py` reads it; as every line comes before its step, t
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import stat
+from collections.abc import Sequence
 from typing import Any
 
 from kwrap.errors import KwrapError
+from kwrap.repository.workers import in_order
 
 FORMAT = 1
 JOURNAL = b"journal.jsonl"
 SAVED = b"saved"
 # What `describe` says of everything but files and symlinks.
 OTHER = "other"
+_PIECES = "pieces "
+_THREADS = 2  # that hash; each holds a piece
 
 
 class Backup:
-    """The journal of one restore into `target`. Every method is called before the step it names is taken."""
+    """The journal of one restore into `target`. Every method is called before the step it names is taken, by any
+    thread: a line is written at once.
+    """
 
     def __init__(self, directory: str, target: bytes) -> None:
         """Raises KwrapError when the directory already holds a journal or cannot be made."""
         self._target = target
         self._directory = os.fsencode(directory)
-        self._saved = 0
-        self._name = ""
+        self._numbers = itertools.count(1)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         try:
             os.makedirs(os.path.join(self._directory, SAVED), exist_ok=True)
@@ -42,21 +48,25 @@ class Backup:
             ) from error
         self._write({"op": "begin", "format": FORMAT, "target": text(os.path.realpath(target))})
 
-    def announce(self, path: bytes, temporary: bytes, written: str) -> None:
-        """A file or symlink will be made as `temporary` beside `path`; `written` tells what it is (see `describe`)."""
-        occupied = os.path.lexists(os.path.join(self._target, path))
-        self._name = self._next_name()
-        step = {"op": "put", "path": text(path), "temporary": text(temporary), "is": written}
-        self._write({**step, "occupied": occupied, "saved": self._name})
+    def announce(self, path: bytes, temporary: bytes, written: str) -> str:
+        """A file or symlink will be made as `temporary` beside `path`; `written` tells what it is (see `holds`).
 
-    def save(self, path: bytes) -> None:
+        Gives the name that `save` wants.
+        """
+        occupied = os.path.lexists(os.path.join(self._target, path))
+        name = self._next_name()
+        step = {"op": "put", "path": text(path), "temporary": text(temporary), "is": written}
+        self._write({**step, "occupied": occupied, "saved": name})
+        return name
+
+    def save(self, path: bytes, name: str) -> None:
         """What was announced is about to be renamed to `path`: keep what stands there.
 
         A file stays in place until it is replaced, so that there always is one.
         """
         place = os.path.join(self._target, path)
         if os.path.lexists(place):
-            _save(place, self._saved_path(self._name))
+            _save(place, self._saved_path(name))
 
     def move_away(self, path: bytes) -> None:
         """What stands at `path` has to make room for a directory."""
@@ -74,8 +84,7 @@ class Backup:
         os.close(self._journal)
 
     def _next_name(self) -> str:
-        self._saved += 1
-        return f"{self._saved:06d}"
+        return f"{next(self._numbers):06d}"
 
     def _saved_path(self, name: str) -> bytes:
         return os.path.join(self._directory, SAVED, name.encode("ascii"))
@@ -101,8 +110,37 @@ def describe(path: bytes) -> str | None:
     return describe_file(digest.hexdigest())
 
 
-def describe_file(sha256: str) -> str:
-    return f"file {sha256}"
+def describe_file(sha256: str | None, pieces: Sequence[tuple[str, int]] = ()) -> str:
+    """Of a file whose hash is not known: the hashes and lengths of its pieces."""
+    if sha256 is not None:
+        return f"file {sha256}"
+    return _PIECES + " ".join(f"{piece}:{length}" for piece, length in pieces)
+
+
+def holds(path: bytes, written: str | None) -> bool:
+    """Whether what lies at a path is what a word of `describe`, or of `describe_file`, says."""
+    if written is None or not written.startswith(_PIECES):
+        return written is not None and describe(path) == written
+    parts = [part.split(":") for part in written[len(_PIECES) :].split()]
+    return _holds_pieces(path, [(sha256, int(length)) for sha256, length in parts])
+
+
+def _holds_pieces(path: bytes, pieces: Sequence[tuple[str, int]]) -> bool:
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != sum(length for _, length in pieces):
+            return False
+        with open(path, "rb", buffering=0) as file:
+
+            def is_there(piece: tuple[int, str, int]) -> bool:
+                offset, sha256, length = piece
+                return hashlib.sha256(os.pread(file.fileno(), length, offset)).hexdigest() == sha256
+
+            starts = itertools.accumulate((length for _, length in pieces), initial=0)
+            places = ((offset, *piece) for offset, piece in zip(starts, pieces, strict=False))
+            return all(in_order(is_there, places, threads=_THREADS, most=_THREADS + 1))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def describe_symlink(target: bytes) -> str:

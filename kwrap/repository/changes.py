@@ -1,7 +1,7 @@
 """What restoring a snapshot's files into a directory would change, and what it must not.
 
-Owns the comparison with what is there (by kind, size, then SHA-256, then mode) and the refusal of paths that would
-leave the target, also through a symlink that is already there. Changes nothing.
+Owns the comparison with what is there (by kind, size, then SHA-256 of the whole or of its pieces, then mode) and the
+refusal of paths that would leave the target, also through a symlink that is already there. Changes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from kwrap.errors import KwrapError, UnsafePath
-from kwrap.repository.backup import describe, describe_file
+from kwrap.repository.backup import describe_file, holds
 from kwrap.repository.trees import TreeEntry, check_path
 
 
@@ -39,9 +39,13 @@ def plan(entries: Sequence[TreeEntry], target: str) -> list[Change]:
 def overlay(entries: Iterable[TreeEntry]) -> dict[bytes, TreeEntry]:
     """Entries by path, in order; checked, so that no file lies below another file or a symlink."""
     wanted = {entry.path: entry for entry in entries}
+    checked: set[bytes] = set()
     for path in wanted:
         check_path(path)
         for parent in parents(path):
+            if parent in checked:
+                break
+            checked.add(parent)
             above = wanted.get(parent)
             if above is not None and not above.directory:
                 raise UnsafePath(
@@ -111,7 +115,7 @@ def _action(entry: TreeEntry, place: bytes) -> str:
 
 def _holds(place: bytes, entry: TreeEntry) -> bool:
     try:
-        return describe(place) == describe_file(entry.sha256 or "")
+        return holds(place, describe_file(entry.sha256, entry.pieces))
     except PermissionError:
         return False
 
@@ -127,10 +131,16 @@ def refuse_to_lose_directories(changes: Sequence[Change], root: bytes) -> None:
 
 
 def parents(path: bytes) -> Iterator[bytes]:
-    parent = os.path.dirname(path)
+    parent = _above(path)
     while parent and parent != path:
         yield parent
-        path, parent = parent, os.path.dirname(parent)
+        path, parent = parent, _above(parent)
+
+
+def _above(path: bytes) -> bytes:
+    """As os.path.dirname, in a fifth of the time for what is below the working directory."""
+    head, _, _ = path.rpartition(b"/")
+    return os.path.dirname(path) if head.endswith(b"/") or (not head and path.startswith(b"/")) else head
 
 
 def through_symlink(path: bytes) -> UnsafePath:

@@ -16,10 +16,22 @@ def compress(data: bytes | memoryview, level: int) -> bytes:
     return zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True).compress(data)
 
 
-def decompress(data: bytes, where: str) -> bytes:
-    """What the frames hold together. Raises Damaged, naming the object, also for a frame that was cut short."""
+def decompress(data: bytes, where: str, *, most: int | None = None) -> bytes:
+    """What the frames hold together. Raises Damaged, naming the object, also for a frame that was cut short.
+
+    Of a frame that says that it holds more than `most` bytes nothing is made.
+    """
     import zstandard
 
+    if most is not None:
+        try:  # at once, into memory of the right size: up to six times as fast as piecemeal
+            size = zstandard.frame_content_size(data)
+            if 0 <= size <= most:
+                return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
+        except zstandard.ZstdError:
+            size = -1  # damaged, or several frames
+        if size > most:
+            raise Damaged(f"{where} is damaged: it holds {size} bytes, and {most} were recorded")
     parts = []
     while data:
         frame = zstandard.ZstdDecompressor().decompressobj()

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from collections.abc import Collection, Iterable, Iterator
+from typing import BinaryIO, cast
 
 from kwrap.errors import Damaged, NotFound
-from kwrap.repository import compression, layout, packs, pieces, trees
+from kwrap.repository import compression, fetching, layout, packs, pieces, storing, trees
 from kwrap.repository.local_file import LocalFile
 from kwrap.repository.trees import TreeEntry
 from kwrap.storage.base import Storage
 
 _TREE_LEVEL = 3
+_COMPARED_BYTES = 1 << 20
 
 
 class Content:
@@ -27,43 +27,26 @@ class Content:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def store_file(self, path: str, name: bytes, mode: int) -> TreeEntry:
-        """Store a local file in pieces, and give its entry. Takes bounded memory: a few pieces.
+    # What `again` names is written though it is there: the collector has condemned what lies there.
+
+    def store_file(self, path: str, name: bytes, mode: int, *, again: Collection[str] = frozenset()) -> TreeEntry:
+        """Store a local file in pieces, and give its entry. Memory is bounded as `storing` says.
 
         Raises Damaged when the file cannot be read, or changed while it was: what was read of it then may never have
         existed. Trying again does not help, as it may after a StorageError.
         """
         with LocalFile(path) as file:
             before = file.version()
-            entry = self._store_whole(file, before[0]) if before[0] <= pieces.PIECE_BYTES else self._store_cut(file)
-            if file.version() != before or entry.size_bytes != before[0]:
+            found = storing.store_pieces(self._storage, file, before[0], again)
+            if file.version() != before:
                 raise Damaged(f"{path} changed while it was read")
-        return entry._replace(path=name, mode=mode)
+        sha256 = found[0][0] if len(found) == 1 else None if found else fetching.EMPTY_SHA256
+        return TreeEntry(path=name, mode=mode, size_bytes=before[0], sha256=sha256, pieces=found)
 
-    def _store_whole(self, file: LocalFile, size_bytes: int) -> TreeEntry:
-        data = file.fill(memoryview(bytearray(size_bytes + 1)))  # one more, to see that it grew
-        sha256 = hashlib.sha256(data).hexdigest()
-        if data and not self.has_blob(sha256):
-            pieces.write(self._storage, sha256, data)
-        return TreeEntry(path=b"", size_bytes=len(data), sha256=sha256, pieces=((sha256, len(data)),) if data else ())
-
-    def _store_cut(self, file: LocalFile) -> TreeEntry:
-        found: list[tuple[str, int]] = []
-        written = set()
-        cut = pieces.Cut(file)
-        with self._storage.batch() as batch:
-            for piece in cut:
-                sha256 = hashlib.sha256(piece).hexdigest()
-                found.append((sha256, len(piece)))
-                if sha256 not in written and not self.has_blob(sha256):
-                    pieces.write(batch, sha256, piece)
-                    written.add(sha256)
-        return TreeEntry(path=b"", size_bytes=cut.size_bytes, sha256=cut.sha256(), pieces=tuple(found))
-
-    def store_tree(self, manifest: bytes) -> str:
+    def store_tree(self, manifest: bytes, *, again: Collection[str] = frozenset()) -> str:
         """Store a manifest's plain bytes, and give its name."""
         sha256 = hashlib.sha256(manifest).hexdigest()
-        if not self.has_tree(sha256):
+        if sha256 in again or not self.has_tree(sha256):
             self._storage.write(layout.tree(sha256), compression.compress(manifest, _TREE_LEVEL))
         return sha256
 
@@ -87,13 +70,14 @@ class Content:
             raise Damaged(f"{where} is damaged: its bytes are not those that its name says")
         return trees.decode(data)
 
-    def upload_pack(self, path: str, sha256: str) -> None:
+    def upload_pack(self, path: str, sha256: str, *, again: Collection[str] = frozenset()) -> None:
         """Store a local plain tar, unless it is there. Raises Damaged when it cannot be read or its hash is another."""
-        packs.upload(self._storage, path, sha256)
+        if sha256 in again or not self.has_pack(sha256):
+            packs.upload(self._storage, path, sha256)
 
-    def upload_blob(self, path: str, sha256: str) -> None:
+    def upload_blob(self, path: str, sha256: str, *, again: Collection[str] = frozenset()) -> None:
         """Store a local plain piece, unless it is there. Raises Damaged as `upload_pack` does."""
-        if self.has_blob(sha256):
+        if sha256 not in again and self.has_blob(sha256):
             return
         with LocalFile(path) as file:
             data = file.fill(memoryview(bytearray(file.version()[0])))
@@ -102,27 +86,35 @@ class Content:
         pieces.write(self._storage, sha256, data)
 
     def open_entry(self, entry: TreeEntry) -> BinaryIO:
-        """A seekable stream over a file's bytes, whose hash is not verified."""
+        """A seekable stream over a file's bytes, verified piece by piece: reading raises Damaged."""
         if entry.pack is not None:
             return io.BytesIO(packs.read_member(self._storage, entry))
-        return io.BufferedReader(pieces.PieceReader(self._storage, entry))
+        return io.BufferedReader(fetching.PieceReader(self._storage, entry))
 
     def read_entry(self, entry: TreeEntry) -> bytes:
         """A file's bytes, verified: raises Damaged when they are not those that were recorded."""
         _, stream = next(self.entries_in_pack_order([entry]))
-        data = stream.read()
-        if hashlib.sha256(data).hexdigest() != entry.sha256:
-            raise Damaged(f"'{os.fsdecode(entry.path)}' in {self._storage.url} is not what was recorded")
-        return data
+        return stream.read()
+
+    def same_content(self, entry: TreeEntry, other: TreeEntry, there: Content | None = None) -> bool:
+        """Whether two regular files hold the same, the other one in `there`. Read only where nothing else tells."""
+        known = trees.same_content(entry, other)
+        if known is not None:
+            return known
+        with self.open_entry(entry) as one, (there or self).open_entry(other) as two:
+            while (data := one.read(_COMPARED_BYTES)) == two.read(_COMPARED_BYTES):
+                if not data:
+                    return True
+        return False
 
     def entries_in_pack_order(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, BinaryIO]]:
-        """Regular files with their bytes, whose hashes are verified as they are read; each pack is decompressed once.
+        """Regular files with their bytes, verified while they are read; each pack is decompressed once.
 
-        A stream is valid until the next is taken. Symlinks and directories are passed over.
+        A stream is read forwards, and is valid until the next is taken. What comes next is fetched meanwhile, as
+        `fetching` says. Symlinks and directories are passed over.
         """
         files = [entry for entry in entries if entry.target is None and not entry.directory]
         for entry, data in packs.members(self._storage, (entry for entry in files if entry.pack is not None)):
             yield entry, io.BytesIO(data)
-        for entry in files:
-            if entry.pack is None:
-                yield entry, io.BufferedReader(pieces.PieceReader(self._storage, entry, verify=True))
+        for entry, stream in fetching.streams(self._storage, (entry for entry in files if entry.pack is None)):
+            yield entry, cast(BinaryIO, stream)

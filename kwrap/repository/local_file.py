@@ -12,9 +12,9 @@ class LocalFile:
     """Open for reading. Every method raises Damaged when the file cannot be read."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDONLY)
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -25,6 +25,20 @@ class LocalFile:
         except OSError as error:
             raise self._unreadable(error) from error
         return found.st_size, found.st_mtime_ns
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Bytes from an offset on; fewer where the file ends."""
+        return bytes(self.read_into(memoryview(bytearray(length)), offset))
+
+    def read_into(self, buffer: memoryview, offset: int) -> memoryview:
+        """Fill the buffer from an offset on, as far as the file goes; what was read. Any thread may."""
+        filled = 0
+        try:
+            while filled < len(buffer) and (count := os.preadv(self._descriptor, [buffer[filled:]], offset + filled)):
+                filled += count
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return buffer[:filled]
 
     def fill(self, buffer: memoryview) -> memoryview:
         """Read on until the buffer is full or the file ends; what was read."""
@@ -37,7 +51,7 @@ class LocalFile:
         return buffer[:filled]
 
     def _unreadable(self, error: OSError) -> Damaged:
-        return Damaged(f"{self._path} cannot be read: {os.strerror(error.errno or 0)}")
+        return Damaged(f"{self.path} cannot be read: {os.strerror(error.errno or 0)}")
 
     def __enter__(self) -> LocalFile:
         return self

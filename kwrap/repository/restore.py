@@ -7,10 +7,11 @@ the snapshot does not hold are left alone. `changes.py` says beforehand what wil
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import BinaryIO, Protocol
 
 from kwrap.errors import Damaged, KwrapError
@@ -19,17 +20,26 @@ from kwrap.repository.changes import Change, compare, overlay, plan, refuse_to_l
 from kwrap.repository.chosen_paths import select_paths
 from kwrap.repository.trees import TreeEntry
 from kwrap.repository.undo import Undone, undo
+from kwrap.repository.workers import in_order
 
 __all__ = ["Change", "Source", "Undone", "apply", "plan", "select_paths", "undo"]
 
-_CHUNK_BYTES = 1 << 20
+# Files of no more are made by several threads at once, in so much memory together.
+_SMALL_BYTES = 1 << 20
+_SMALL_AT_ONCE_BYTES = 16 << 20
+_GROUP = 64  # that one thread makes: handing over each by itself costs as much as making it
+_THREADS = 2
+_CHUNK_BYTES = 16 << 20
 
 
 class Source(Protocol):
     """Where the bytes of entries come from: `repository.content.Content`."""
 
     def entries_in_pack_order(self, entries: Sequence[TreeEntry]) -> Iterator[tuple[TreeEntry, BinaryIO]]:
-        """Regular files with their bytes; a stream is valid until the next is taken."""
+        """Regular files with their bytes; a stream is valid until the next is taken.
+
+        Reading raises Damaged where the bytes are not those that were recorded: here nothing is hashed.
+        """
 
 
 def apply(
@@ -72,6 +82,8 @@ class _Restore:
         self._root = root
         self._backup = backup
         self._made: set[bytes] = set()
+        self._mark = os.urandom(6).hex().encode("ascii")
+        self._numbers = itertools.count()
 
     def run(
         self,
@@ -101,18 +113,45 @@ class _Restore:
                 self._make_directory(path, is_entry=True)
                 modes.append(entry)
             else:
-                self._make_directory(os.path.dirname(path))
+                self._make_directory(path.rpartition(b"/")[0])
                 (files if entry.target is None else symlinks).append(entry)
-        missing = {entry.path for entry in files}
-        for entry, stream in content.entries_in_pack_order(files):
-            self._put_file(entry, stream, progress)
-            missing.discard(entry.path)
-        if missing:
-            raise Damaged(f"{len(missing)} files are missing from their packs, such as {os.fsdecode(min(missing))}")
+        self._put_files(content, files, progress)
         for entry in symlinks:
             self._put_symlink(entry)
         for entry in reversed(modes):
             self._set_mode(entry, journalled=actions[entry.path] == "mode")
+
+    def _put_files(self, content: Source, files: Sequence[TreeEntry], progress: Callable[[int], None] | None) -> None:
+        """Small ones in several threads, large ones by the caller's, as they come."""
+        missing = {entry.path for entry in files}
+
+        def small() -> Iterator[list[tuple[TreeEntry, bytes]]]:
+            group: list[tuple[TreeEntry, bytes]] = []
+            weight = 0
+            for entry, stream in content.entries_in_pack_order(files):
+                missing.discard(entry.path)
+                if entry.size_bytes > _SMALL_BYTES:
+                    self._put_file(entry, partial(_copy, stream, progress))
+                    continue
+                group.append((entry, stream.read()))
+                weight += entry.size_bytes
+                if len(group) == _GROUP or weight >= _SMALL_BYTES:
+                    yield group
+                    group, weight = [], 0
+            yield group
+
+        for size_bytes in in_order(
+            self._put_small, small(), threads=_THREADS, most=_SMALL_AT_ONCE_BYTES, weight=_weight
+        ):
+            if progress is not None and size_bytes:
+                progress(size_bytes)
+        if missing:
+            raise Damaged(f"{len(missing)} files are missing from their packs, such as {os.fsdecode(min(missing))}")
+
+    def _put_small(self, group: list[tuple[TreeEntry, bytes]]) -> int:
+        for entry, data in group:
+            self._put_file(entry, partial(_write, data=data))
+        return _weight(group)
 
     def _make_directory(self, path: bytes, *, is_entry: bool = False) -> None:
         """A directory and those above it; what is in its place and is none makes room."""
@@ -149,62 +188,81 @@ class _Restore:
             self._backup.change_mode(entry.path, stat.S_IMODE(os.lstat(place).st_mode), entry.mode)
         os.chmod(place, entry.mode)
 
-    def _put_file(self, entry: TreeEntry, stream: BinaryIO, progress: Callable[[int], None] | None) -> None:
+    def _put_file(self, entry: TreeEntry, write: Callable[[int], int]) -> None:
         place = os.path.join(self._root, entry.path)
-        temporary = _temporary(place)
-        self._announce(entry.path, temporary, describe_file(entry.sha256 or ""))
+        temporary = self._temporary(place)
+        name = self._announce(entry.path, temporary, describe_file(entry.sha256, entry.pieces))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:  # begun before there is anything to take away: ^C may come between any two steps
             descriptor = os.open(temporary, flags, 0o600)
             try:
-                _copy_verified(stream, descriptor, entry, progress)
+                if write(descriptor) != entry.size_bytes:
+                    raise Damaged(f"the stored bytes of {os.fsdecode(entry.path)} are not what the manifest says")
                 os.fchmod(descriptor, entry.mode)
             finally:
                 os.close(descriptor)
-            self._put(entry.path, temporary)
+            self._put(entry.path, temporary, name)
         except BaseException:
             _unlink(temporary)
             raise
 
     def _put_symlink(self, entry: TreeEntry) -> None:
         target = entry.target or b""
-        temporary = _temporary(os.path.join(self._root, entry.path))
-        self._announce(entry.path, temporary, describe_symlink(target))
+        temporary = self._temporary(os.path.join(self._root, entry.path))
+        name = self._announce(entry.path, temporary, describe_symlink(target))
         try:
             os.symlink(target, temporary)
-            self._put(entry.path, temporary)
+            self._put(entry.path, temporary, name)
         except BaseException:
             _unlink(temporary)
             raise
 
-    def _announce(self, path: bytes, temporary: bytes, written: str) -> None:
-        if self._backup is not None:
-            self._backup.announce(path, os.path.basename(temporary), written)
+    def _temporary(self, place: bytes) -> bytes:
+        return b"%s/.kwrap-%s-%d" % (place.rpartition(b"/")[0], self._mark, next(self._numbers))
 
-    def _put(self, path: bytes, temporary: bytes) -> None:
+    def _announce(self, path: bytes, temporary: bytes, written: str) -> str:
+        if self._backup is None:
+            return ""
+        return self._backup.announce(path, os.path.basename(temporary), written)
+
+    def _put(self, path: bytes, temporary: bytes, name: str) -> None:
         place = os.path.join(self._root, path)
         if self._backup is not None:
-            self._backup.save(path)
-        elif os.path.isdir(place) and not os.path.islink(place):
+            self._backup.save(path, name)
+        try:
+            os.replace(temporary, place)
+        except IsADirectoryError:
             os.rmdir(place)
-        os.replace(temporary, place)
+            os.replace(temporary, place)
 
 
-def _copy_verified(stream: BinaryIO, descriptor: int, entry: TreeEntry, progress: Callable[[int], None] | None) -> None:
-    digest = hashlib.sha256()
-    while chunk := stream.read(_CHUNK_BYTES):
-        digest.update(chunk)
-        rest = memoryview(chunk)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+def _copy(stream: BinaryIO, progress: Callable[[int], None] | None, descriptor: int) -> int:
+    """Write what the stream gives, stretches of zeros as holes; how many bytes that is."""
+    read = getattr(stream, "read1", stream.read)  # which need not put parts together
+    size_bytes, is_hole = 0, False
+    while chunk := read(_CHUNK_BYTES):
+        size_bytes += len(chunk)
+        is_hole = len(chunk) >= _SMALL_BYTES and chunk == bytes(len(chunk))
+        if is_hole:
+            os.lseek(descriptor, len(chunk), os.SEEK_CUR)
+        else:
+            _write(descriptor, chunk)
         if progress is not None:
             progress(len(chunk))
-    if digest.hexdigest() != entry.sha256:
-        raise Damaged(f"the stored bytes of {os.fsdecode(entry.path)} are not what the snapshot's manifest says")
+    if is_hole:
+        os.ftruncate(descriptor, size_bytes)
+    return size_bytes
 
 
-def _temporary(place: bytes) -> bytes:
-    return os.path.join(os.path.dirname(place), b".kwrap-" + os.urandom(6).hex().encode())
+def _weight(group: list[tuple[TreeEntry, bytes]]) -> int:
+    return sum(len(data) for _, data in group)
+
+
+def _write(descriptor: int, data: bytes) -> int:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    return len(data)
 
 
 def _unlink(path: bytes) -> None:

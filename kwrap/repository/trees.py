@@ -23,7 +23,8 @@ class TreeEntry(NamedTuple):
 
     `path` is relative, `/`-separated, in the bytes the file system gave. `mode` is the permission bits.
     A file's bytes are in `pack`, beginning at byte `offset` of the plain tar, or in `pieces` of (SHA-256, length
-    in bytes); an empty file has neither.
+    in bytes); an empty file has neither. `sha256`, of the whole file, is None where several pieces say what it holds:
+    hashing weights twice would cost as much as storing them.
     """
 
     path: bytes
@@ -68,9 +69,43 @@ def content_sha256(entries: Iterable[TreeEntry]) -> str:
         elif entry.directory:
             digest.update(b"D")
         else:
-            digest.update(b"F%o:%s" % (entry.mode, (entry.sha256 or "").encode()))
+            digest.update(b"F%o:%s" % (entry.mode, (entry.sha256 or pieces_sha256(entry.pieces) or "").encode()))
         digest.update(b"%d:%s" % (len(entry.path), entry.path))
     return digest.hexdigest()
+
+
+def pieces_sha256(pieces: Sequence[tuple[str, int]]) -> str | None:
+    """What stands for a file of several pieces: the digest of lines of a hash, a blank and a length. None without any.
+
+    Equal only for equal content, but another where the same content was cut elsewhere.
+    """
+    if not pieces:
+        return None
+    return hashlib.sha256(b"".join(b"%s %d\n" % (sha256.encode(), length) for sha256, length in pieces)).hexdigest()
+
+
+def same_content(left: TreeEntry, right: TreeEntry) -> bool | None:
+    """Whether two regular files hold the same; None where only their bytes can tell, for they were cut differently."""
+    if left.size_bytes != right.size_bytes:
+        return False
+    if not left.size_bytes or left.pieces == right.pieces != ():
+        return True
+    if left.sha256 is not None and right.sha256 is not None:
+        return left.sha256 == right.sha256
+    at = _places(right.pieces)
+    if any(at.get(place, sha256) != sha256 for place, sha256 in _places(left.pieces).items()):
+        return False
+    return None
+
+
+def _places(pieces: Sequence[tuple[str, int]]) -> dict[tuple[int, int], str]:
+    """The hashes of a file's stretches, by where they begin and how long they are."""
+    found: dict[tuple[int, int], str] = {}
+    offset = 0
+    for sha256, length in pieces:
+        found[offset, length] = sha256
+        offset += length
+    return found
 
 
 def check_path(path: bytes) -> None:
@@ -88,7 +123,8 @@ def _to_json(entry: TreeEntry) -> dict[str, Any]:
     if entry.directory:
         return {**item, "directory": True}
     item["size"] = entry.size_bytes
-    item["sha256"] = entry.sha256
+    if entry.sha256 is not None:
+        item["sha256"] = entry.sha256
     if entry.pack is not None:
         item["pack"] = [entry.pack, entry.offset]
     elif entry.pieces:
@@ -110,7 +146,7 @@ def _from_json(item: dict[str, Any]) -> TreeEntry:
         path=path,
         mode=mode,
         size_bytes=item["size"],
-        sha256=item["sha256"],
+        sha256=item.get("sha256"),
         pack=pack,
         offset=offset,
         pieces=tuple((sha256, length) for sha256, length in pieces),

@@ -13,7 +13,7 @@ import stat
 from typing import Any, NamedTuple
 
 from kwrap.errors import KwrapError
-from kwrap.repository.backup import JOURNAL, OTHER, SAVED, describe, move, to_bytes
+from kwrap.repository.backup import JOURNAL, OTHER, SAVED, describe, holds, move, to_bytes
 
 EDITED = b".edited"
 
@@ -91,10 +91,10 @@ def _undo_step(step: dict[str, Any], path: bytes, directory: bytes, edited: list
     if _is_same(saved, path):  # killed before the new file came
         os.unlink(saved)
         return False
-    found = describe(path)
-    if found not in (None, OTHER, step.get("is")) and found == describe(saved):
-        os.unlink(path)  # the same is there: copied before the restore was killed, or put back by hand
-    _clear(path, step.get("is"), edited)
+    if not _is_equal(saved, path):
+        _clear(path, step.get("is"), edited)
+    else:
+        os.unlink(path)  # copied before the restore was killed, or put back by hand
     move(saved, path)
     return True
 
@@ -121,10 +121,9 @@ def _undo_directory(path: bytes) -> bool:
 
 def _clear(path: bytes, written: str | None, edited: list[bytes]) -> bool:
     """Take away what the restore put at a path; what is not that any more gets another name."""
-    found = describe(path)
-    if found is None:
+    if not _is_there(path):
         return False
-    if found == written:
+    if holds(path, written):
         os.unlink(path)
         return True
     kept, number = path + EDITED, 1
@@ -133,6 +132,22 @@ def _clear(path: bytes, written: str | None, edited: list[bytes]) -> bool:
         kept = path + EDITED + b"-%d" % number
     os.rename(path, kept)
     edited.append(kept)
+    return True
+
+
+def _is_equal(saved: bytes, path: bytes) -> bool:
+    """Whether two files, or symlinks, hold the same; of two sizes nothing is read."""
+    if not _is_there(path) or os.lstat(saved).st_size != os.lstat(path).st_size:
+        return False
+    found = describe(saved)
+    return found not in (None, OTHER) and found == describe(path)
+
+
+def _is_there(path: bytes) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     return True
 
 

@@ -13,14 +13,15 @@ import os
 import stat
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from kwrap.capture.source import NOT_REGULAR, UNREADABLE, LeftOutFile, SourceFile
+from kwrap.repository import cuts
 from kwrap.repository.local_store import LocalStore, Pack, has
 from kwrap.repository.trees import TreeEntry, content_sha256, encode
 from kwrap.supervisor.statcache import Known, Summary, is_racy
 
 SMALL_FILE_BYTES = 1 << 20
-PIECE_BYTES = 4 << 20
 VANISHED = "vanished"
 
 # Stands in entries for the pack in the making.
@@ -153,16 +154,19 @@ class Collection:
         return _NEW_PACK, 0
 
     def _store_pieces(self, opened: int, size_bytes: int) -> tuple[str, tuple[tuple[str, int], ...]]:
+        """Cut as checkpoints are, so that weights among the code are stored once.
+
+        Also hashed whole, which they are not: equal code has to be known as such however it was cut.
+        """
         digest = hashlib.sha256()
         pieces: list[tuple[str, int]] = []
-        left = size_bytes
-        while left:
-            piece = _read_exactly(opened, min(left, PIECE_BYTES))
-            if not piece:  # it became shorter
+        for length in cuts.plan(size_bytes, partial(_read_at, opened)):
+            piece = _read_exactly(opened, length)
+            if piece:
+                digest.update(piece)
+                pieces.append((self._local.write_blob(piece), len(piece)))
+            if len(piece) < length:  # it became shorter
                 break
-            digest.update(piece)
-            pieces.append((self._local.write_blob(piece), len(piece)))
-            left -= len(piece)
         return digest.hexdigest(), tuple(pieces)
 
     def _is_there(self, before: Known) -> bool:
@@ -216,6 +220,13 @@ def _read_exactly(opened: int, size_bytes: int) -> bytes:
     except OSError as error:
         raise _Unreadable from error
     return data
+
+
+def _read_at(opened: int, offset: int, length: int) -> bytes:
+    try:
+        return os.pread(opened, length, offset)
+    except OSError as error:
+        raise _Unreadable from error
 
 
 def _times(found: os.stat_result) -> tuple[int, int]:

@@ -18,7 +18,11 @@ from kwrap.analysis.code_difference import FileChange, FileDifference, FileKind,
 from kwrap.analysis.lines import NO_NEWLINE
 from kwrap.analysis.patch import patch, patch_lines
 from kwrap.encoding import canonical
-from kwrap.repository.trees import TreeEntry
+from kwrap.repository.trees import TreeEntry, same_content
+
+
+def same(left: TreeEntry, right: TreeEntry) -> bool:
+    return bool(same_content(left, right))
 
 
 class Snapshots:
@@ -48,7 +52,7 @@ class Snapshots:
             yield entry, self.contents[str(entry.sha256)]
 
     def differences(self, **options: int) -> list[FileDifference]:
-        return code_differences(self.left, self.right, self.read, self.read, **options)
+        return code_differences(self.left, self.right, self.read, self.read, same, **options)
 
     def only(self, **options: int) -> FileDifference:
         (found,) = self.differences(**options)
@@ -167,7 +171,7 @@ def test_equal_snapshots_do_not_differ() -> None:
     two = Snapshots()
     two.add("a.py", b"a", b"a")
     assert two.differences() == []
-    assert code_differences([], [], two.read, two.read) == []
+    assert code_differences([], [], two.read, two.read, same) == []
 
 
 def test_all_files_of_a_side_are_read_at_once_and_each_content_once() -> None:

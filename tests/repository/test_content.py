@@ -80,7 +80,7 @@ def test_a_file_of_any_size_comes_back(content: Content, tmp_path: Path, size: i
         path=b"model.pt",
         mode=0o640,
         size_bytes=size,
-        sha256=sha(data),
+        sha256=sha(data) if size <= 4 * MIB else None,
         pieces=tuple(
             (sha(data[start : start + 4 * MIB]), len(data[start : start + 4 * MIB]))
             for start in range(0, size, 4 * MIB)
@@ -379,7 +379,7 @@ def test_a_damaged_pack_is_found_and_named(repository: Repository, tmp_path: Pat
     path, name, entries = pack(tmp_path, {"src/train.py": os.urandom(50_000)})
     repository.content.upload_pack(path, name)
     damage(Path(repository.url, "packs", f"{name}.tar.zst"), how)
-    if how in ("longer", "one byte short"):  # past the members: what is read of it is whole
+    if how == "one byte short":  # past the members: what is read of it is whole
         assert hashlib.sha256(repository.content.read_entry(entries[0])).hexdigest() == entries[0].sha256
         return
     for read in (

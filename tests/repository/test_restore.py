@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -20,18 +20,21 @@ from local_content import TREES, LocalContent, Node, build, scan, snapshot_of
 
 from kwrap.errors import Damaged, KwrapError, UnsafePath
 from kwrap.repository.restore import Change, apply, plan, select_paths, undo
-from kwrap.repository.trees import TreeEntry
+from kwrap.repository.trees import TreeEntry, same_content
 
 
 class Bytes:
-    """Content held in memory."""
+    """Content held in memory; None is damaged."""
 
-    def __init__(self, contents: dict[bytes, bytes]) -> None:
-        self.contents = contents
+    def __init__(self, contents: Mapping[bytes, bytes | None]) -> None:
+        self.contents = dict(contents)
 
     def entries_in_pack_order(self, entries: Sequence[TreeEntry]) -> Iterator[tuple[TreeEntry, BinaryIO]]:
         for entry in entries:
-            yield entry, io.BytesIO(self.contents[entry.path])
+            data = self.contents[entry.path]
+            if data is None:
+                raise Damaged(f"'{os.fsdecode(entry.path)}' is not what was recorded")
+            yield entry, io.BytesIO(data)
 
 
 def entries_of(nodes: dict[bytes, Node]) -> tuple[Bytes, list[TreeEntry]]:
@@ -306,12 +309,84 @@ def test_the_target_itself_may_be_a_symlink_but_not_a_file(tmp_path: Path) -> No
 
 def test_damaged_content_replaces_nothing(tmp_path: Path) -> None:
     build(tmp_path / "target", {b"b": Node("file", b"mine")})
-    _, entries = files(a="1", b="2")
-    with pytest.raises(Damaged, match="b are not what"):
-        apply(Bytes({b"a": b"1", b"b": b"X"}), entries, str(tmp_path / "target"), backup=str(tmp_path / "backup"))
-    assert scan(tmp_path / "target") == {b"a": Node("file", b"1"), b"b": Node("file", b"mine")}
+    content, entries = files(a="1", b="2")
+    content.contents[b"b"] = None
+    with pytest.raises(Damaged, match="'b' is not what"):
+        apply(content, entries, str(tmp_path / "target"), backup=str(tmp_path / "backup"))
+    assert scan(tmp_path / "target")[b"b"] == Node("file", b"mine")
     undo(str(tmp_path / "backup"), str(tmp_path / "target"))
     assert scan(tmp_path / "target") == {b"b": Node("file", b"mine")}
+
+
+PIECES = [os.urandom(700_000), os.urandom(5), os.urandom(400_000)]
+
+
+def in_pieces(contents: bytes, lengths: Sequence[int], path: bytes = b"model.pt") -> TreeEntry:
+    """An entry as of a large file: its pieces are known, and no hash of the whole."""
+    starts = [sum(lengths[:number]) for number in range(len(lengths))]
+    found = [contents[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+    pieces = tuple((hashlib.sha256(piece).hexdigest(), len(piece)) for piece in found)
+    return TreeEntry(path, 0o644, len(contents), None, pieces=pieces)
+
+
+def test_a_file_in_pieces_is_known_and_undone_without_a_hash_of_the_whole(tmp_path: Path) -> None:
+    data = b"".join(PIECES)
+    entry = in_pieces(data, [len(piece) for piece in PIECES])
+    target, backup = tmp_path / "target", str(tmp_path / "backup")
+    build(target, {b"model.pt": Node("file", data[:-1] + b"?")})
+    before = scan(target)
+    assert actions(plan([entry], str(target))) == {"model.pt": "overwrite"}
+    apply(Bytes({b"model.pt": data}), [entry], str(target), backup=backup)
+    assert (target / "model.pt").read_bytes() == data
+    assert actions(plan([entry], str(target))) == {"model.pt": "unchanged"}
+    undo(backup, str(target))
+    assert scan(target) == before
+
+
+@pytest.mark.parametrize("edited", [0, 700_002, 1_100_004])
+def test_a_file_in_pieces_that_was_edited_since_is_kept(tmp_path: Path, edited: int) -> None:
+    data = bytearray(b"".join(PIECES))
+    entry = in_pieces(bytes(data), [len(piece) for piece in PIECES])
+    target, backup = tmp_path / "target", str(tmp_path / "backup")
+    apply(Bytes({b"model.pt": bytes(data)}), [entry], str(target), backup=backup)
+    data[edited] ^= 1
+    (target / "model.pt").write_bytes(data)
+    assert actions(plan([entry], str(target))) == {"model.pt": "overwrite"}
+    assert undo(backup, str(target)).edited == (b"model.pt.edited",)
+    assert (target / "model.pt.edited").read_bytes() == data
+
+
+def test_two_files_cut_differently_are_compared_by_name_as_far_as_names_go() -> None:
+    data = os.urandom(3000)
+    whole = TreeEntry(b"x", 0o644, 3000, hashlib.sha256(data).hexdigest())
+    one, same, other = in_pieces(data, [1000, 2000]), in_pieces(data, [1000, 2000]), in_pieces(data, [1500, 1500])
+    changed = in_pieces(data[:-1] + bytes([data[-1] ^ 1]), [1000, 2000])
+    assert same_content(one, same) is True
+    assert same_content(one, changed) is False
+    assert same_content(one, in_pieces(data[:-1], [1000, 1999])) is False
+    assert same_content(one, other) is None
+    assert same_content(one, whole) is None
+    assert same_content(whole, whole) is True
+    assert same_content(TreeEntry(b"x"), in_pieces(b"", [])) is True
+
+
+def test_stretches_of_zeros_are_restored_as_holes(tmp_path: Path) -> None:
+    data = b"begin" + bytes(20_000_000)
+    content, entries = entries_of({b"a": Node("file", data), b"b": Node("file", data + b"end")})
+
+    class Chunked(io.BytesIO):
+        def read1(self, size: int | None = -1, /) -> bytes:
+            return super().read1(min(5 if not self.tell() else 1 << 21, size or 0))
+
+    class Chunks(Bytes):
+        def entries_in_pack_order(self, entries: Sequence[TreeEntry]) -> Iterator[tuple[TreeEntry, BinaryIO]]:
+            for entry, stream in super().entries_in_pack_order(entries):
+                yield entry, Chunked(stream.read())
+
+    apply(Chunks(content.contents), entries, str(tmp_path), backup=None)
+    assert (tmp_path / "a").read_bytes() == data
+    assert (tmp_path / "b").read_bytes() == data + b"end"
+    assert (tmp_path / "a").stat().st_blocks * 512 < 4_000_000
 
 
 def test_files_missing_from_their_pack_are_an_error(tmp_path: Path) -> None:
@@ -342,7 +417,7 @@ def test_of_two_entries_with_one_path_the_later_counts(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(small_disk: Path, tmp_path: Path) -> None:
-    content, entries = entries_of({b"a": Node("file", b"1"), b"big": Node("file", bytes(4_000_000))})
+    content, entries = entries_of({b"a": Node("file", b"1"), b"big": Node("file", os.urandom(4_000_000))})
     with pytest.raises(KwrapError, match="No space left"):
         apply(content, entries, str(small_disk / "target"), backup=str(tmp_path / "backup"))
     undo(str(tmp_path / "backup"), str(small_disk / "target"))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from record_makers import ID, checkpoint, experiment, point
+from weight_files import safetensors, torch_zip
 
 from kwrap.records import Source
 from kwrap.repository import trees
@@ -41,6 +42,8 @@ SMALL = {
 LARGE = {
     b"weights/incompressible.bin": (os.urandom(9_000_000), 0o444),
     b"weights/compressible.bin": (b"0123456789" * 1_000_000, 0o644),
+    b"weights/model.safetensors": (safetensors({"up": os.urandom(5 << 20), "bias": bytes(300)}), 0o644),
+    b"weights/model.pt": (torch_zip({"up": os.urandom(3 << 20), "down": bytes(2 << 20)}, "model"), 0o600),
     b"weights/some of each": (os.urandom(4 << 20) + bytes(6 << 20) + b"end", 0o600),
 }
 LINKS = {b"latest": b"weights/incompressible.bin", b"dangling \xff": b"no/where\xfe", b"-l": b"-x"}
