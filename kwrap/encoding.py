@@ -20,6 +20,8 @@ from kwrap.errors import Damaged
 
 R = TypeVar("R")
 
+CHECKSUM = "checksum"  # of a record's bytes: it is of the object, and no field of the record
+
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # What other readers' integers hold. JSON itself has no bound, and beyond 1e308 no float takes them either.
 _GREATEST_INTEGER = (1 << 63) - 1
@@ -59,6 +61,8 @@ def from_json(record_type: type[R], data: object) -> R:
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for key, value in data.items():
+        if key == CHECKSUM:
+            continue
         reader = readers.get(key)
         if reader is None or key == "extra":
             extra[key] = value

@@ -21,10 +21,36 @@ def new_experiment_id(wall_ns: int) -> str:
     return f"{stamp}-{_random(_RANDOM_LENGTH)}"
 
 
-def new_note_id(wall_ns: int) -> str:
-    """An id for an appended note: sorts by millisecond."""
+def imported_experiment_id(wall_ns: int, foreign_id: str) -> str:
+    """The id that an experiment of another tool gets here, always the same: `k8720ddd` for Keepsake's `8720ddd…`."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns // 1_000_000_000))
-    return f"{stamp}-{wall_ns // 1_000_000 % 1000:03d}-{_random(_RANDOM_LENGTH)}"
+    part = foreign_id[: _RANDOM_LENGTH - 1]
+    if len(part) < _RANDOM_LENGTH - 1 or part.strip("0123456789abcdef"):
+        import hashlib
+
+        part = hashlib.sha256(foreign_id.encode("utf-8", "surrogatepass")).hexdigest()[: _RANDOM_LENGTH - 1]
+    return f"{stamp}-k{part}"
+
+
+def new_note_id(wall_ns: int) -> str:
+    """An id for an appended note, or for an event: sorts by millisecond."""
+    return f"{moment(wall_ns)}-{_random(_RANDOM_LENGTH)}"
+
+
+def moment(wall_ns: int) -> str:
+    """What such an id begins with: `20261121-203100-412`, UTC."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_ns // 1_000_000_000))
+    return f"{stamp}-{wall_ns // 1_000_000 % 1000:03d}"
+
+
+def moment_ns(note_id: str) -> int:
+    """When such an id was made, to the millisecond; 0 for what is none."""
+    from calendar import timegm
+
+    try:
+        return (timegm(time.strptime(note_id[:15], "%Y%m%d-%H%M%S")) * 1000 + int(note_id[16:19])) * 1_000_000
+    except ValueError:
+        return 0
 
 
 def new_write_id() -> str:

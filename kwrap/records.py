@@ -20,13 +20,17 @@ class Goal(str, Enum):
 
 
 class Status(str, Enum):
-    """How an experiment stands; derived from its objects, never stored."""
+    """How an experiment stands; derived from its objects, never stored.
+
+    `stopped`: it is over, and how it ended was never recorded: Keepsake does not.
+    """
 
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
     KILLED = "killed"
     LOST = "lost"
+    STOPPED = "stopped"
 
 
 class Reason(str, Enum):
@@ -36,6 +40,7 @@ class Reason(str, Enum):
     FAILED = "failed"
     KILLED = "killed"
     LOST = "lost"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +65,13 @@ class Source:
     """The code snapshot of an experiment.
 
     `tree` names the manifest; `content_sha256` is over paths, modes and contents alone, so that equal code
-    has an equal value however it is packed.
+    has an equal value however it is packed. How much it holds is None where only reading all of it would tell.
     """
 
     tree: str
     content_sha256: str
-    files: int
-    size_bytes: int
+    files: int | None = None
+    size_bytes: int | None = None
     left_out: tuple[LeftOut, ...] = ()
     left_out_count: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -96,7 +101,7 @@ class Interpreter:
 class Param:
     """A hyperparameter: its value and where it was read (`argv`, `option`, a file name)."""
 
-    value: ParamValue
+    value: ParamValue = None  # null is not written down
     source: str = "argv"
 
 
@@ -213,29 +218,38 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointFile:
-    """One file of a checkpoint, by its path relative to the project."""
+    """One file of a checkpoint, by its path relative to the project.
+
+    `sha256` is of the whole file; of one in several pieces it is not known, and `pieces_sha256`, over the hashes and
+    lengths of its pieces in the manifest, stands for it.
+    """
 
     path: str
     size_bytes: int
-    sha256: str
+    sha256: str | None = None
+    pieces_sha256: str | None = None
     modified_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A version of the outputs: files that settled together, with the metrics known then. Create-only."""
+    """A version of the outputs: files that settled together, with the metrics known then. Create-only.
+
+    `values`, where there are any, were given as metrics and are no numbers, as Keepsake allows: text, lists, null …
+    """
 
     experiment: str
     run: str
     sequence: int
     created_at: str
     t_s: float
-    tree: str | None
-    files: tuple[CheckpointFile, ...]
-    size_bytes: int
+    tree: str | None = None
+    files: tuple[CheckpointFile, ...] = ()
+    size_bytes: int = 0
     step: int | None = None
     epoch: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, Any] | None = None
     primary_metric: PrimaryMetric | None = None
     write_id: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)

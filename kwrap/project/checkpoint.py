@@ -10,6 +10,7 @@ from kwrap import records
 from kwrap.errors import UnknownId, UsageError
 from kwrap.project import files, named_checkpoint, notes
 from kwrap.records import CheckpointFile, MetricPoint, NoteKind
+from kwrap.repository import rows
 from kwrap.repository import status as standing
 from kwrap.repository.trees import TreeEntry
 
@@ -55,20 +56,21 @@ class Checkpoint:
         return self.record.created_at
 
     @property
-    def metrics(self) -> Mapping[str, float]:
-        """The last values known when its files settled."""
-        return self.record.metrics
+    def metrics(self) -> Mapping[str, Any]:
+        """The last values known when its files settled: numbers, and whatever else Keepsake was given as a metric."""
+        return rows.metrics_of(self.record)
 
     def points(self) -> list[MetricPoint]:
         """The same as points, so that they can stand beside those of the experiment."""
         return [
             MetricPoint(name, value, step=self.step, epoch=self.epoch, t_s=self.record.t_s)
-            for name, value in self.metrics.items()
+            for name, value in self.record.metrics.items()
         ]
 
     @property
     def files(self) -> tuple[CheckpointFile, ...]:
-        return self.record.files
+        """Raises Damaged where only the files themselves say what they are, and cannot be read."""
+        return self.experiment.project.repository.files_of(self.record)
 
     @property
     def size_bytes(self) -> int:
@@ -133,10 +135,10 @@ class Checkpoint:
         notes.add(self.experiment.project, self.experiment.state, kind, text, self.sequence)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything known of it as plain values, for `json.dumps`."""
+        """Everything known of it as plain values, for `json.dumps`. Raises Damaged as `files` does."""
         from kwrap.project import export
 
-        return export.checkpoint(self)
+        return export.checkpoint(self, self.files)
 
     def _repr_html_(self) -> str:
         from kwrap.project import html

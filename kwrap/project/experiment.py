@@ -4,33 +4,77 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kwrap import ids, records
 from kwrap.errors import FilterError, UnknownId
-from kwrap.project import files, named_checkpoint, notes, rows
+from kwrap.project import files, named_checkpoint, notes
 from kwrap.project.checkpoint import Checkpoint
 from kwrap.records import MetricPoint, MetricSummary, NoteKind, ParamValue, PrimaryMetric, Status
+from kwrap.repository import rows
 from kwrap.repository import status as standing
 from kwrap.repository.trees import TreeEntry
 
 if TYPE_CHECKING:
     from kwrap.project.checkout import Checkout, Plan
     from kwrap.project.project import Project
+    from kwrap.repository.listing import Listing
     from kwrap.repository.segments import OutputChunk
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Experiment:
-    """One experiment. `state` is everything the repository knew of it; `refresh` looks again.
+    """One experiment, as the repository knew it when it was looked up; `refresh` looks again."""
 
-    `problems` holds a sentence for each of its objects that is damaged and was passed over.
-    """
+    __slots__ = ("_brief", "_listing", "_problems", "_state", "id", "project")
 
-    project: Project
-    state: records.State
-    problems: tuple[str, ...] = ()
+    def __init__(self, project: Project, state: records.State, problems: tuple[str, ...] = ()) -> None:
+        self.project = project
+        self.id = state.experiment.id
+        self._state: records.State | None = state
+        self._brief: records.State | None = None
+        self._problems = problems
+        self._listing: Listing | None = None
+
+    @classmethod
+    def listed(cls, project: Project, listing: Listing, experiment_id: str) -> Experiment:
+        """One of a list, of which nothing is read before it is asked for."""
+        made = cls.__new__(cls)
+        made.project = project
+        made.id = experiment_id
+        made._state = made._brief = None
+        made._problems = ()
+        made._listing = listing
+        return made
+
+    @property
+    def state(self) -> records.State:
+        """Everything the repository knew of it."""
+        if self._state is None:
+            found = self._listing.state(self.id) if self._listing else None
+            self._state = found or self.project.repository.state(self.id)
+        return self._state
+
+    @property
+    def _listed(self) -> records.State:
+        """The same, perhaps without the packages and variables, of which lists know nothing."""
+        if self._state is None and self._brief is None:
+            self._brief = self._listing.brief_state(self.id) if self._listing else None
+        return self._state or self._brief or self.state
+
+    def brief_state(self) -> records.State:
+        """What lists know of it, looked up and not kept, as where there are many: perhaps without its packages."""
+        found = self._state or (self._listing.brief_state(self.id) if self._listing else None)
+        return found or self.project.repository.state(self.id)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A sentence for each of its objects that is damaged and was passed over."""
+        return tuple(self._listing.problems(self.id)) if self._listing else self._problems
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Experiment):
+            return NotImplemented
+        return (self.project, self.id, self.state) == (other.project, other.id, other.state)
 
     def __repr__(self) -> str:
         return f"<experiment {self.short_id}{f' {self.name!r}' if self.name else ''}, {self.status.value}>"
@@ -46,70 +90,66 @@ class Experiment:
         return self.state.experiment
 
     @property
-    def id(self) -> str:
-        return self.record.id
-
-    @property
     def short_id(self) -> str:
         return ids.short(self.id)
 
     @property
     def name(self) -> str | None:
-        return self.record.name
+        return self._listed.experiment.name
 
     @property
     def created_at(self) -> str:
         """RFC 3339, UTC."""
-        return self.record.created_at
+        return self._listed.experiment.created_at
 
     @property
     def command(self) -> str:
         """As it would be typed in a shell."""
-        return shlex.join(self.record.argv)
+        return shlex.join(self._listed.experiment.argv)
 
     @property
     def params(self) -> dict[str, ParamValue]:
-        return {name: param.value for name, param in self.record.params.items()}
+        return {name: param.value for name, param in self._listed.experiment.params.items()}
 
     @property
     def tags(self) -> tuple[str, ...]:
-        return standing.tags(self.state)
+        return standing.tags(self._listed)
 
     @property
     def note_text(self) -> str | None:
         """The note that counts: the last one written."""
-        return standing.note_text(self.state)
+        return standing.note_text(self._listed)
 
     @property
     def primary_metric(self) -> PrimaryMetric | None:
         """The metric that says which checkpoint is best."""
-        return standing.primary_metric(self.state)
+        return standing.primary_metric(self._listed)
 
     # How it stands
 
     @property
     def status(self) -> Status:
         """By the project's clock, now."""
-        return standing.status(self.state, self._now_ns())
+        return standing.status(self._listed, self._now_ns())
 
     @property
     def sentence(self) -> str:
         """How it stands or how it ended: `Failed with exit status 1 after 3 min 12 s.`"""
         from kwrap.project.sentence import sentence
 
-        return sentence(self.state, self._now_ns())
+        return sentence(self._listed, self._now_ns())
 
     @property
     def duration_s(self) -> float | None:
         """Seconds it took, or has been running; None when that is not known."""
-        return standing.duration_s(self.state, self._now_ns())
+        return standing.duration_s(self._listed, self._now_ns())
 
     def is_running(self) -> bool:
         return self.status is Status.RUNNING
 
     def row(self) -> dict[str, object]:
         """Plain values under the names that filters know: id, name, status, duration, params, metrics …"""
-        return rows.row(self.state, self._now_ns())
+        return rows.row(self._listed, self._now_ns())
 
     def refresh(self) -> Experiment:
         """The same experiment as the repository knows it now."""
@@ -128,7 +168,7 @@ class Experiment:
     def _refuse_metric(self, name: str) -> None:
         from difflib import get_close_matches
 
-        known = sorted({*self.last_metrics, *(one for each in self.state.checkpoints for one in each.metrics)})
+        known = sorted({*self.last_metrics, *(one for each in self._listed.checkpoints for one in each.metrics)})
         if name in known:
             return  # known of, and not a point recorded: a damaged or unfinished series
         near = get_close_matches(name, known, n=3)
@@ -139,26 +179,26 @@ class Experiment:
     @property
     def last_metrics(self) -> dict[str, float]:
         """The last value of every metric that was printed."""
-        return rows.last_printed(self.state)
+        return rows.last_printed(self._listed)
 
     @property
     def summaries(self) -> dict[str, MetricSummary]:
         """Count, last, least and greatest of every metric, as the outcome says; empty while it runs."""
-        return {name: one for outcome in self.state.outcomes for name, one in outcome.metrics.items()}
+        return {name: one for outcome in self._listed.outcomes for name, one in outcome.metrics.items()}
 
     # Its checkpoints
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        return tuple(Checkpoint(self, one) for one in standing.remaining_checkpoints(self.state))
+        return tuple(Checkpoint(self, one) for one in standing.remaining_checkpoints(self._listed))
 
     def best(self) -> Checkpoint | None:
         """The best one by the primary metric; None without a primary metric, or without a value of it."""
-        found = standing.best_checkpoint(self.state)
+        found = standing.best_checkpoint(self._listed)
         return Checkpoint(self, found) if found else None
 
     def latest(self) -> Checkpoint | None:
-        found = standing.latest_checkpoint(self.state)
+        found = standing.latest_checkpoint(self._listed)
         return Checkpoint(self, found) if found else None
 
     def checkpoint(self, which: str | int | None = None) -> Checkpoint:
@@ -172,7 +212,7 @@ class Experiment:
 
     def code(self) -> tuple[TreeEntry, ...]:
         """What the code snapshot holds; empty where none was taken."""
-        source = self.record.source
+        source = self._listed.experiment.source
         return self.project.repository.content.tree(source.tree) if source else ()
 
     def open(self, path: str) -> BinaryIO:
@@ -246,10 +286,10 @@ class Experiment:
 
     @property
     def deleted(self) -> bool:
-        return standing.deleted(self.state)
+        return standing.deleted(self._listed)
 
     def _note(self, kind: NoteKind, text: str = "") -> None:
-        notes.add(self.project, self.state, kind, text)
+        notes.add(self.project, self._listed, kind, text)
 
     def _now_ns(self) -> int:
         return self.project.clock.wall_ns()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from kwrap import ids
 from kwrap.analysis.fields import Row
 from kwrap.encoding import to_json
-from kwrap.project import rows
-from kwrap.records import NoteKind, Status
+from kwrap.records import CheckpointFile, NoteKind, Status
+from kwrap.repository import rows
 
 if TYPE_CHECKING:
     from kwrap.project.checkpoint import Checkpoint
@@ -18,40 +19,51 @@ if TYPE_CHECKING:
 
 def summaries(experiments: ExperimentList) -> Iterator[dict[str, Any]]:
     """What `ls` shows of each."""
-    return map(summary, experiments, experiments.rows())
+    return map(summary, experiments.rows())
 
 
-def summary(experiment: Experiment, row: Row) -> dict[str, Any]:
-    """What `ls` shows of an experiment with this row. Every key is there; what is not known is null."""
+def summary(row: Row) -> dict[str, Any]:
+    """What `ls` shows of the experiment with this row. Every key is there; what is not known is null."""
     return {
-        "id": experiment.id,
-        "short_id": experiment.short_id,
-        "name": experiment.name,
-        "created_at": experiment.created_at,
+        "id": row["id"],
+        "short_id": ids.short(str(row["id"])),
+        "name": row["name"],
+        "created_at": row["created"],
         "status": row["status"],
         "running": row["status"] == Status.RUNNING.value,
         "duration_s": row["duration"],
         "user": row["user"],
         "host": row["host"],
         "command": row["command"],
-        "argv": list(experiment.record.argv),
+        "argv": row["argv"],
         "tags": row["tags"],
         "note": row["note"],
         "params": to_json(row["params"]),
         "metrics": to_json(row["metrics"]),
         "step": row["step"],
-        "primary_metric": to_json(experiment.primary_metric),
-        "num_checkpoints": len(experiment.checkpoints),
-        "best_checkpoint": brief(experiment.best()),
-        "latest_checkpoint": brief(experiment.latest()),
+        "primary_metric": row["primary_metric"],
+        "num_checkpoints": row["checkpoints"],
+        "best_checkpoint": _brief(str(row["id"]), row["best"]),
+        "latest_checkpoint": _brief(str(row["id"]), row["latest"]),
     }
+
+
+def brief(checkpoint: Checkpoint | None) -> dict[str, Any] | None:
+    """A checkpoint in few words."""
+    return _brief(checkpoint.experiment.id, rows.brief(checkpoint.record)) if checkpoint else None
+
+
+def _brief(experiment_id: str, found: Any) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"id": f"{ids.short(experiment_id)}@{found['sequence']}", **found, "metrics": to_json(found["metrics"])}
 
 
 def experiment(experiment: Experiment) -> dict[str, Any]:
     """Everything: the summary, and the records it is made of."""
     record = experiment.record
     return {
-        **summary(experiment, experiment.row()),
+        **summary(experiment.row()),
         "sentence": experiment.sentence,
         "deleted": experiment.deleted,
         "working_directory": record.working_directory,
@@ -70,26 +82,14 @@ def experiment(experiment: Experiment) -> dict[str, Any]:
         "outcomes": to_json(experiment.state.outcomes),
         "heartbeats": to_json(experiment.state.heartbeats),
         "notes": [to_json(note) for note in experiment.state.notes if note.kind is not NoteKind.DELETE],
-        "checkpoints": [one.to_json() for one in experiment.checkpoints],
+        "checkpoints": [checkpoint(one) for one in experiment.checkpoints],
+        "keepsake": experiment.record.extra.get("keepsake"),
     }
 
 
-def checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Everything that is known of a checkpoint."""
+def checkpoint(checkpoint: Checkpoint, files: tuple[CheckpointFile, ...] = ()) -> dict[str, Any]:
+    """Everything that is known of a checkpoint; `files` are those that its record does not tell."""
     data: dict[str, Any] = to_json(checkpoint.record)
+    data["files"] = to_json(files) or data["files"]
     marks = {"best": checkpoint.is_best(), "tags": list(checkpoint.tags), "note": checkpoint.note_text}
     return {"id": checkpoint.id, **data, **marks}
-
-
-def brief(checkpoint: Checkpoint | None) -> dict[str, Any] | None:
-    if checkpoint is None:
-        return None
-    return {
-        "id": checkpoint.id,
-        "sequence": checkpoint.sequence,
-        "created_at": checkpoint.created_at,
-        "step": checkpoint.step,
-        "epoch": checkpoint.epoch,
-        "metrics": to_json(checkpoint.metrics),
-        "size_bytes": checkpoint.size_bytes,
-    }

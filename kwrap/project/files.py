@@ -45,6 +45,20 @@ def open_file(content: Content, trees: Sequence[Sequence[TreeEntry]], wanted: st
     raise _not_there([entry for tree in trees for entry in tree], wanted, where)
 
 
+def without_links(entries: Sequence[TreeEntry]) -> tuple[list[TreeEntry], list[TreeEntry]]:
+    """Regular files only: a symlink to a file of the tree becomes a copy of it; and the symlinks that lead to none."""
+    by_path = {entry.path: entry for entry in entries if not entry.directory}
+    files: list[TreeEntry] = []
+    left_out: list[TreeEntry] = []
+    for path, entry in by_path.items():
+        found = _followed(by_path, path)
+        if found is None:
+            left_out.append(entry)
+        else:
+            files.append(found._replace(path=path))
+    return files, left_out
+
+
 def _by_ending(by_path: Mapping[bytes, TreeEntry], path: bytes, wanted: str, where: str) -> TreeEntry | None:
     matching = [one for one in by_path if one.endswith(b"/" + path)]
     if len(matching) > 1:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 BEST, LATEST = "best", "latest"
 _TAGS_SHOWN = 5
+_SHORTEST_PREFIX = 4  # of a checkpoint's own id: fewer digits would be a number
 
 
 def find(experiment: Experiment, which: str | int | None) -> Checkpoint:
@@ -32,7 +33,15 @@ def _found(experiment: Experiment, which: str | int | None) -> Checkpoint | None
     checkpoints = experiment.checkpoints
     found = [one for one in checkpoints if str(one.sequence) == str(which)]
     found = found or [one for one in checkpoints if which in one.tags]
+    found = found or [one for one in checkpoints if _has_keepsake_id(one, str(which))]
     return found[-1] if found else None
+
+
+def _has_keepsake_id(one: Checkpoint, which: str) -> bool:
+    """Whether it came from Keepsake under an id that begins so."""
+    known = one.record.extra.get("keepsake")
+    known_id = str(known.get("id", "")) if isinstance(known, dict) else ""
+    return len(which) >= _SHORTEST_PREFIX and known_id.startswith(which.lower())
 
 
 def _unknown(experiment: Experiment, which: str | int | None) -> UnknownId:

@@ -5,27 +5,31 @@ from __future__ import annotations
 import builtins
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import SupportsIndex, overload
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 from kwrap import config
-from kwrap.analysis import fields
-from kwrap.analysis import filter as filters
-from kwrap.analysis import sort as sorting
 from kwrap.analysis.fields import Row
 from kwrap.clock import SYSTEM, Clock
-from kwrap.errors import FilterError, UnknownId
-from kwrap.project import rows
+from kwrap.errors import FilterError, RepositoryError, UnknownId
+from kwrap.project import query
 from kwrap.project.checkpoint import Checkpoint
 from kwrap.project.experiment import Experiment
 from kwrap.records import Status
-from kwrap.repository import index, lookup
-from kwrap.repository import status as standing
+from kwrap.repository.listing import Listing
 from kwrap.repository.repository import Repository
 from kwrap.storage.open import open_storage
 
+if TYPE_CHECKING:
+    from kwrap.repository.collector.collect import Collected
+    from kwrap.repository.verify.problems import Verified
+
 _VARIABLE = "KWRAP_REPOSITORY"
+_ENDPOINT_VARIABLE = "KWRAP_ENDPOINT_URL"
+
+_RUNNING = [f"status in [{Status.RUNNING.value}]"]
 
 Filter = str | Sequence[str] | Callable[[Experiment], bool] | None
 
@@ -61,8 +65,9 @@ class Project:
         if self._url is None:
             _, settings = config.read_config(self.directory)
             configured = os.environ.get(_VARIABLE) or settings.get("repository")
+            endpoint = os.environ.get(_ENDPOINT_VARIABLE) or settings.get("endpoint_url")
             self._url = config.repository_url(
-                configured, self._given_repository, self.directory, config.working_directory()
+                configured, self._given_repository, self.directory, config.working_directory(), endpoint
             )
         return self._url
 
@@ -81,7 +86,11 @@ class Project:
         """Whether anything was ever recorded here. One that was named and is not there is an error when it is used."""
         if self._repository is not None or self._given_repository is not None:
             return True
-        return not open_storage(self.repository_url, base=self.directory).is_empty()
+        try:
+            self._repository = Repository.open(self.repository_url)
+        except RepositoryError:
+            return not open_storage(self.repository_url, base=self.directory).is_empty()
+        return True
 
     def find(self, name: str) -> Experiment | Checkpoint:
         """What a name means: an experiment, or with `@best`, `@latest`, `@3` or `@TAG` one of its checkpoints.
@@ -93,8 +102,57 @@ class Project:
         try:
             experiment = self.experiments.get(before if at else name)
         except UnknownId:
+            checkpoint = self._keepsake_checkpoint(name)
+            if checkpoint is not None:
+                return checkpoint
             return self.experiments.get(name)  # one whose name holds an @, or an error that names all of it
         return experiment.checkpoint(which) if at else experiment
+
+    def _keepsake_checkpoint(self, prefix: str) -> Checkpoint | None:
+        """A checkpoint by its own id, which those of Keepsake's repositories have."""
+        found = self.repository.find_checkpoint(prefix) if self.has_repository() else None
+        return self.experiments.get(found[0]).checkpoint(found[1]) if found else None
+
+    def collect(
+        self,
+        *,
+        dry_run: bool = False,
+        now: bool = False,
+        wait: bool = False,
+        force: bool = False,
+        progress: Callable[[str], object] = lambda _: None,
+    ) -> Collected:
+        """Free what no experiment names any more: take the steps of a collection that are due.
+
+        `dry_run`: only say how much there is. `wait`: stay until it is done, for about 80 minutes. `now`: at once,
+        while writers are kept off; where the repository cannot keep them off, `force` says that there are none.
+        `progress` is told in a word what is being done, possibly by several threads. Raises StorageError; Damaged when
+        a record or manifest cannot be read, since then it is not known what it names.
+        """
+        from kwrap.project import collecting
+
+        return collecting.collect(
+            self.repository.storage, self.clock, dry_run=dry_run, now=now, wait=wait, force=force, progress=progress
+        )
+
+    def verify(
+        self,
+        names: Sequence[str] = (),
+        *,
+        full: bool = False,
+        repair: bool = False,
+        steps: Callable[[str], object] = lambda _: None,
+        reading: Callable[[int], AbstractContextManager[Callable[[int], object]]] = lambda _: nullcontext(int),
+    ) -> Verified:
+        """Find what is missing, wrong or too much in the repository, or in some experiments.
+
+        `full`: read every byte. `repair`: mend what can be mended from this machine; nothing is deleted. `steps` is
+        told in a word what is being looked at; `reading` is given the bytes that will be read, and gives a function
+        that is told of them. Both may be called by several threads. Raises StorageError, UnknownId.
+        """
+        from kwrap.project import verifying
+
+        return verifying.verify(self, names, full=full, repair=repair, steps=steps, reading=reading)
 
     def make_repository(self) -> Repository:
         """Open the repository, and make it where nothing is. Raises RepositoryError where something else lies."""
@@ -103,20 +161,20 @@ class Project:
 
 
 class ExperimentList(builtins.list[Experiment]):
-    """Experiments in the order they were asked for. `problems`: a sentence for each damaged object passed over."""
+    """Experiments in the order they were asked for."""
 
     def __init__(
         self,
         experiments: Sequence[Experiment] = (),
-        problems: Sequence[str] = (),
-        total: int = 0,
+        listing: Listing | None = None,
         rows: Mapping[str, Row] = MappingProxyType({}),
+        now_ns: int = 0,
     ) -> None:
-        """`total`: how many experiments the repository lists without any filter. `rows`: those that the filters saw."""
+        """`listing`: where they were found. `rows`: those that filters have looked at, as of `now_ns`."""
         super().__init__(experiments)
-        self.problems = tuple(problems)
-        self.total = total
+        self._listing = listing
         self._rows = rows
+        self._now_ns = now_ns
 
     @overload
     def __getitem__(self, at: SupportsIndex) -> Experiment: ...
@@ -124,12 +182,28 @@ class ExperimentList(builtins.list[Experiment]):
     def __getitem__(self, at: slice) -> ExperimentList: ...
     def __getitem__(self, at: SupportsIndex | slice) -> Experiment | ExperimentList:
         if isinstance(at, slice):
-            return ExperimentList(super().__getitem__(at), self.problems, self.total, self._rows)
+            return ExperimentList(super().__getitem__(at), self._listing, self._rows, self._now_ns)
         return super().__getitem__(at)
 
+    @property
+    def total(self) -> int:
+        """How many experiments the repository lists without any filter."""
+        return self._listing.total if self._listing else 0
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A sentence for each damaged object that was come upon and passed over."""
+        return tuple(self._listing.problems()) if self._listing else ()
+
     def rows(self) -> builtins.list[Row]:
-        """One mapping of plain values for each experiment, as filters see it."""
-        return [self._rows.get(one.id) or one.row() for one in self]
+        """One mapping of plain values for each experiment, as filters see it, and what lists show besides."""
+        if self._listing is None:
+            return [one.row() for one in self]
+        lacking = [one.id for one in self if one.id not in self._rows]
+        if lacking:
+            found = {str(row["id"]): row for row in self._listing.rows(lacking, self._now_ns)}
+            self._rows = {**self._rows, **found}
+        return [self._rows[one.id] for one in self if one.id in self._rows]
 
     def delete(self) -> None:
         """Mark all of them as removed."""
@@ -160,35 +234,29 @@ class Experiments:
         sort: str | None = None,
         status: str | Sequence[str] | None = None,
         last: int | None = None,
+        strict: bool = False,
     ) -> ExperimentList:
         """Those that fulfil every filter, oldest first.
 
         `filter`: an expression such as `loss < 0.5 and optimizer in [adam, sgd]`, several of them, or a function of an
-        experiment. `sort`: a key such as `loss`, `loss-desc` or `-created`. `last`: only the newest so many.
-        Raises FilterError.
+        experiment. `sort`: a key such as `loss`, `loss-desc` or `-created`. `last`: only the newest so many. `strict`:
+        from the records themselves, which finds damage, and takes long where there are many. Raises FilterError.
         """
         project, now_ns = self._project, self._project.clock.wall_ns()
         if not project.has_repository():
             return ExperimentList()
-        states, problems = project.repository.states()
-        every = [Experiment(project, state) for state in states if not standing.deleted(state)]
-        texts = _texts(filter) + _status_filter(status)
-        listed = {one.id: rows.row(one.state, now_ns) for one in every} if texts or sort else {}
-        # Names are checked against all the experiments, and not only against those that one filter has left.
-        known = fields.known_names(listed.values())
-        keys = sorting.parse(sort, known) if sort else ()
-        found = every
-        if texts:
-            fulfils = filters.compile(texts, known, now_ns=now_ns)
-            found = [one for one in found if fulfils(listed[one.id])]
-        if callable(filter):
-            found = [one for one in found if filter(one)]
-        if last is not None:
-            found = found[-last:] if last > 0 else []
-        if keys:
-            by_id = {one.id: one for one in found}
-            found = [by_id[str(row["id"])] for row in sorting.apply([listed[one.id] for one in found], keys)]
-        return ExperimentList(found, problems, len(every), listed)
+        listing = project.repository.listing(strict=strict)
+
+        def handle(experiment_id: str) -> Experiment:
+            return Experiment.listed(project, listing, experiment_id)
+
+        texts, states = _texts(filter), _status_filter(status)
+        fulfils = (lambda key: filter(handle(key))) if callable(filter) else None
+        if states == _RUNNING and not (texts or sort or fulfils):
+            found, rows = query.running(listing, last, now_ns), dict[str, Row]()
+        else:
+            found, rows = query.chosen(listing, texts + states, sort, last, fulfils, now_ns)
+        return ExperimentList([handle(key) for key in found], listing, rows, now_ns)
 
     def get(self, name: str) -> Experiment:
         """The experiment of that id, unique prefix of an id or short id, name or tag. Raises UnknownId, AmbiguousId."""
@@ -198,17 +266,7 @@ class Experiments:
                 f"no experiment matches '{name}': nothing was recorded in {project.repository_url} yet",
                 hint="kwrap run -- COMMAND records one",
             )
-        repository = project.repository
-        found = name
-        if not (lookup.WHOLE_ID.fullmatch(name) and repository.has_experiment(name)):  # which spares listing them all
-            found = lookup.find(
-                name,
-                repository.ids(),
-                lambda: repository.states()[0],
-                repository.url,
-                lambda text: index.called(repository.storage, text),
-            )
-        state, problems = repository.state_and_problems(found)
+        state, problems = project.repository.look_up(name)
         return Experiment(project, state, tuple(problems))
 
     def checkpoint(self, name: str) -> Checkpoint:
@@ -224,10 +282,10 @@ def _texts(filter: Filter) -> builtins.list[str]:  # noqa: A002
 
 
 def _status_filter(status: str | Sequence[str] | None) -> builtins.list[str]:
-    """The statuses asked for as a filter; `stopped` is Keepsake's word for whatever does not run."""
+    """The statuses asked for as a filter; `stopped` finds whatever does not run, as it does in Keepsake."""
     given = [status] if isinstance(status, str) else list(status or ())
     wanted = [one.strip() for text in given for one in text.split(",")]
-    known = [*(one.value for one in Status), "stopped"]
+    known = [one.value for one in Status]
     for one in wanted:
         if one.lower() not in known:
             near = get_close_matches(one, known, n=1)

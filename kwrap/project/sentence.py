@@ -22,6 +22,9 @@ def sentence(state: State, now_ns: int) -> str:
         since = f": no sign of life since {_utc(status.wall_ns(outcome.ended_at))}" if outcome.ended_at else ""
         lived = f", {took} after it began" if took else ""
         return f"Lost{since}{lived}{which}."
+    if outcome.reason is Reason.STOPPED:
+        since = f", last heard of at {_utc(status.wall_ns(outcome.ended_at))}" if outcome.ended_at else ""
+        return f"Stopped{since}; Keepsake does not record how a run ends{which}."
     return f"{_end(outcome)}{f' after {took}' if took else ''}{which}."
 
 

@@ -1,14 +1,13 @@
 """Every record of a repository, or of one experiment, gathered into states.
 
-Each folder is listed once, and one bad object costs a sentence, not the listing. Later an index that is kept up to date
-stands before this; the states it gives are the same.
+Each folder is listed once, and one bad object costs a sentence, not the listing. The cache of the log spares this
+where there are many; the states it gives are the same.
 """
 
 from __future__ import annotations
 
 import gc
-import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -54,14 +53,25 @@ def _gather(found: _Gathering) -> tuple[list[State], list[str]]:
     return states, found.problems
 
 
-def called(storage: Storage, text: str) -> list[State]:
-    """The states of the experiments that have, or had, this name or tag. Only what mentions it is parsed."""
-    spelled = {json.dumps(text, ensure_ascii=escaped).encode("utf-8", "surrogatepass") for escaped in (True, False)}
-    found = _Gathering(storage, None, spelled)
-    experiments = found.experiments()
-    keys = {key for key, one in experiments.items() if text == one.name or text in one.tags}
-    keys.update(key for key, notes in found.under(layout.NOTES, Note).items() if any(one.text == text for one in notes))
-    return [state for key in sorted(keys) for state in gather(storage, key)[0]]
+def record_names(storage: Storage, experiment_id: str) -> list[str]:
+    """The names of an experiment's records, without its heartbeats."""
+    folders = (layout.RUNS, layout.NOTES, layout.CHECKPOINTS, layout.OUTCOMES)
+    found = [stored.name for folder in folders for stored in storage.list(f"{folder}{experiment_id}/")]
+    return [layout.experiment(experiment_id), *(name for name in found if name.endswith(".json"))]
+
+
+def read_those(storage: Storage, names: Iterable[str]) -> dict[str, bytes]:
+    """The bytes of those objects that are there, by name."""
+    found = ((name, read_or_none(storage, name)) for name in names)
+    return {name: data for name, data in found if data is not None}
+
+
+def read_or_none(storage: Storage, name: str) -> bytes | None:
+    """None for one that was never written, or has been removed."""
+    try:
+        return storage.read(name)
+    except NotFound:
+        return None
 
 
 @contextmanager
@@ -78,12 +88,11 @@ def without_collecting() -> Iterator[None]:
 
 
 class _Gathering:
-    """Reads records, of one experiment or of all, and of these all or those that hold one of some bytes."""
+    """Reads records, of one experiment or of all."""
 
-    def __init__(self, storage: Storage, experiment_id: str | None, holding: Collection[bytes] = ()) -> None:
+    def __init__(self, storage: Storage, experiment_id: str | None) -> None:
         self._storage = storage
         self._id = experiment_id
-        self._holding = holding
         self.problems: list[str] = []
 
     def under(self, folder: str, record_type: type[R]) -> dict[str, list[R]]:
@@ -120,8 +129,6 @@ class _Gathering:
         where = f"{self._storage.url}/{name}"
         try:
             data = self._storage.read(name)
-            if self._holding and not any(one in data for one in self._holding):
-                return None
             return record_objects.decode(record_type, data, where)
         except NotFound:
             return None  # removed since it was listed

@@ -3,74 +3,72 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kwrap import ids
 from kwrap.errors import AmbiguousId, UnknownId
 from kwrap.records import State
 from kwrap.repository import status
 
+if TYPE_CHECKING:
+    from kwrap.repository.listing import Listing
+
 # Nothing that this matches can be the beginning of an id.
 WHOLE_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-z]{8}", re.ASCII)
 _SHOWN = 8
+_NEAR_AMONG = 1000  # the newest ids, among which those like a misspelt one are looked for: comparing all is slow
 
 
-def find(
-    wanted: str,
-    known: Sequence[str],
-    states: Callable[[], Iterable[State]],
-    where: str,
-    called: Callable[[str], Iterable[State]] | None = None,
-) -> str:
+def find(wanted: str, listing: Listing, where: str) -> str:
     """The one id that is meant. Raises UnknownId or AmbiguousId.
 
     A whole id or short id comes first, then a name or tag, and only then the beginning of an id: whoever called an
-    experiment `r2` means that one, and not another whose id happens to begin so. `states` gives all there are, which
-    costs reading all of them; `called` those that have, or had, a name or tag.
+    experiment `r2` means that one, and not another whose id happens to begin so.
     """
     text = wanted.strip()
-    matching = [one for one in known if text and ids.matches(one, text)]
+    amount, matching = listing.beginning(text, _SHOWN) if text else (0, [])
     whole = [one for one in matching if text.lower() in (one, ids.short(one))]
     if len(whole) == 1:
         return whole[0]
-    named = _named(text, called(text) if called else states())
-    if len(named or matching) == 1:
+    named = listing.called(text) if text else []
+    if len(named) == 1 or (not named and amount == 1):
         return (named or matching)[0]
-    all_states = list(states())
-    if named or matching:
-        raise _ambiguous(wanted, named or matching, all_states, named=bool(named))
-    raise _unknown(wanted, known, all_states, where)
+    if named or amount:
+        raise _ambiguous(wanted, named or matching, len(named) or amount, listing, named=bool(named))
+    raise _unknown(wanted, listing, where)
 
 
-def _named(text: str, states: Iterable[State]) -> list[str]:
-    return sorted(state.experiment.id for state in states if text and text in _words(state))
-
-
-def _words(state: State) -> set[str]:
+def words(state: State) -> set[str]:
     """Name and tags; those of an experiment that was removed mean it no longer."""
     if status.deleted(state):
         return set()
-    words = set(status.tags(state))
+    found = set(status.tags(state))
     if state.experiment.name:
-        words.add(state.experiment.name)
-    return words
+        found.add(state.experiment.name)
+    return found
 
 
-def _ambiguous(wanted: str, candidates: Sequence[str], states: Iterable[State], *, named: bool) -> AmbiguousId:
-    names = {state.experiment.id: state.experiment.name for state in states}
-    shown = [f"{ids.short(one)}" + (f" ({names[one]})" if names.get(one) else "") for one in candidates[-_SHOWN:]]
-    more = f" and {len(candidates) - _SHOWN} older" if len(candidates) > _SHOWN else ""
+def _ambiguous(wanted: str, candidates: Sequence[str], amount: int, listing: Listing, *, named: bool) -> AmbiguousId:
+    last = candidates[-_SHOWN:]
+    more = f" and {amount - _SHOWN} older" if amount > _SHOWN else ""
     return AmbiguousId(
-        f"'{wanted}' means {len(candidates)} experiments: {', '.join(shown)}{more}",
+        f"'{wanted}' means {amount} experiments: {', '.join(_introduced(one, listing) for one in last)}{more}",
         hint="name one of them by its id" if named else "give more characters of the id",
     )
 
 
-def _unknown(wanted: str, known: Sequence[str], states: Iterable[State], where: str) -> UnknownId:
+def _introduced(experiment_id: str, listing: Listing) -> str:
+    state = listing.brief_state(experiment_id)
+    name = state.experiment.name if state else None
+    return ids.short(experiment_id) + (f" ({name})" if name else "")
+
+
+def _unknown(wanted: str, listing: Listing, where: str) -> UnknownId:
     from difflib import get_close_matches
 
-    words = {word for state in states for word in _words(state)} | {ids.short(one) for one in known}
-    near = get_close_matches(wanted, sorted(words), n=3)
+    known = sorted(listing.words(_NEAR_AMONG))
+    near = get_close_matches(wanted, known, n=3)
     hint = "'kwrap ls --last 20' lists recent ids" if known else "no experiment has been recorded there yet"
     if near:
         hint = f"did you mean {' or '.join(near)}? {hint}"

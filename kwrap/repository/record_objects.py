@@ -5,6 +5,7 @@ Knows how a record becomes bytes, and what to do when its object exists already;
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any, TypeVar
 
@@ -14,23 +15,34 @@ from kwrap.storage.base import Storage
 
 R = TypeVar("R")
 
+_CHECKSUM = f' "{encoding.CHECKSUM}": "'.encode("ascii")
+
 
 def encode(record: object) -> bytes:
-    """The JSON of a record: a field a line, in the record's own order.
+    """The JSON of a record: a field a line, in the record's own order, and a checksum of these lines.
 
     json's own indentation has no C encoder, and costs ten times as much.
     """
     fields: dict[str, Any] = encoding.to_json(record)
-    lines = [f" {json.dumps(key)}: {_compact(value)}" for key, value in fields.items()]
-    text = "{\n" + ",\n".join(lines) + "\n}\n"
     try:
-        return text.encode("utf-8")
+        return _lines(fields, ensure_ascii=False)
     except UnicodeEncodeError:  # an argument or a path that is not UTF-8
-        return json.dumps(fields, allow_nan=False).encode("ascii") + b"\n"
+        return _lines(fields, ensure_ascii=True)
 
 
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+def _lines(fields: dict[str, Any], *, ensure_ascii: bool) -> bytes:
+    lines = (
+        f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=ensure_ascii, allow_nan=False)},\n"
+        for key, value in fields.items()
+    )
+    data = ("{\n" + "".join(lines)).encode("utf-8")
+    return data + _CHECKSUM + hashlib.sha256(data).hexdigest().encode("ascii") + b'"\n}\n'
+
+
+def is_as_written(data: bytes) -> bool:
+    """Whether a record has the checksum it was written with. One that never had any is taken as it is."""
+    lines, checksum, rest = data.rpartition(_CHECKSUM)
+    return not checksum or rest == hashlib.sha256(lines).hexdigest().encode("ascii") + b'"\n}\n'
 
 
 def decode(record_type: type[R], data: bytes, where: str) -> R:
@@ -43,8 +55,8 @@ def decode(record_type: type[R], data: bytes, where: str) -> R:
         raise Damaged(f"{where} is damaged: it is no JSON ({error})") from error
 
 
-def create(storage: Storage, name: str, record: object) -> None:
-    """Write a record that must not exist yet.
+def create(storage: Storage, name: str, record: object) -> bytes:
+    """Write a record that must not exist yet. The object's bytes.
 
     An answer may be lost after the object was stored, and a recorder may be killed after writing it: when the object
     there has our own write_id, or the same bytes, it is ours. Otherwise raises AlreadyExists.
@@ -56,6 +68,8 @@ def create(storage: Storage, name: str, record: object) -> None:
         there = storage.read(name)
         if there != data and not _same_write(there, getattr(record, "write_id", None)):
             raise
+        return there
+    return data
 
 
 def _same_write(there: bytes, write_id: str | None) -> bool:

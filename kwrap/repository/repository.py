@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from kwrap.errors import NotFound, UnknownId
-from kwrap.records import Checkpoint, Experiment, Heartbeat, MetricPoint, Note, Outcome, Run, State
-from kwrap.repository import header, index, layout, lookup, record_objects, series
+from kwrap.errors import AlreadyExists, NotFound, UnknownId
+from kwrap.records import Checkpoint, CheckpointFile, Experiment, Heartbeat, MetricPoint, Note, Outcome, Run, State
+from kwrap.repository import events, header, index, layout, lookup, record_objects, series
+from kwrap.repository import listing as listings
 from kwrap.repository.content import Content
+from kwrap.repository.listing import Listing
 from kwrap.repository.segments import OutputChunk
 from kwrap.storage.base import Storage
 from kwrap.storage.open import open_storage
@@ -41,6 +43,12 @@ class Repository:
         """
         storage = open_storage(url, base=base)
         found = header.open_header(storage, create=create)
+        if found.version == header.KEEPSAKE:
+            from kwrap.repository.keepsake.repository import KeepsakeRepository, refusal
+
+            if create:
+                raise refusal(storage.url)
+            return KeepsakeRepository(storage)
         newer = header.refusal(storage.url, found)
         if newer is None:
             return cls(storage, found.id)
@@ -49,21 +57,68 @@ class Repository:
         return cls(ReadOnly(storage, newer), found.id)
 
     # Records. Each is created once: what exists already is success when it is ours, else AlreadyExists is raised.
+    # What changes how an experiment stands is told in the log, once its record is there.
+
+    def begin(self, run: Run, experiment: Experiment) -> None:
+        """Write both records and tell of them. Done again, as after a crash, it only tells again."""
+        run_name, name = layout.run(run.experiment, run.run), layout.experiment(experiment.id)
+        records = {run_name: record_objects.create(self.storage, run_name, run)}
+        records[name] = record_objects.create(self.storage, name, experiment)
+        events.tell(self.storage, experiment.id, records)
 
     def write_experiment(self, experiment: Experiment) -> None:
+        """The record alone, which lists may not see before something tells of it: see `begin` and `tell`."""
         record_objects.create(self.storage, layout.experiment(experiment.id), experiment)
 
     def write_run(self, run: Run) -> None:
+        """The record alone, as `write_experiment`."""
         record_objects.create(self.storage, layout.run(run.experiment, run.run), run)
 
     def write_outcome(self, outcome: Outcome) -> None:
-        record_objects.create(self.storage, layout.outcome(outcome.experiment, outcome.run), outcome)
+        """The end of a run. What it tells has all that a lost event of that run may have told."""
+        name = layout.outcome(outcome.experiment, outcome.run)
+        try:
+            record_objects.create(self.storage, name, outcome)
+        except AlreadyExists:
+            self._tell_end(outcome.experiment, outcome.run)
+            raise
+        self._tell_end(outcome.experiment, outcome.run)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        record_objects.create(self.storage, layout.checkpoint(checkpoint.experiment, checkpoint.sequence), checkpoint)
+        self._create_and_tell(
+            checkpoint.experiment, layout.checkpoint(checkpoint.experiment, checkpoint.sequence), checkpoint
+        )
 
     def add_note(self, note: Note) -> None:
-        record_objects.create(self.storage, layout.note(note.experiment, note.id), note)
+        self._create_and_tell(note.experiment, layout.note(note.experiment, note.id), note)
+
+    def _create_and_tell(self, experiment_id: str, name: str, record: object) -> None:
+        try:
+            written = record_objects.create(self.storage, name, record)
+        except AlreadyExists:  # whoever was first may have been killed before it told
+            events.tell(self.storage, experiment_id, index.read_those(self.storage, [name]))
+            raise
+        events.tell(self.storage, experiment_id, {name: written})
+
+    def _tell_end(self, experiment_id: str, run_id: str) -> None:
+        names = [
+            layout.experiment(experiment_id),
+            layout.run(experiment_id, run_id),
+            layout.outcome(experiment_id, run_id),
+        ]
+        records = index.read_those(self.storage, names)
+        events.tell(self.storage, experiment_id, records, checkpoints=self.checkpoint_sequences(experiment_id))
+
+    def tell(self, experiment_id: str) -> None:
+        """Tell everything that is recorded of an experiment, as after it was copied here."""
+        records = index.read_those(self.storage, index.record_names(self.storage, experiment_id))
+        events.tell(self.storage, experiment_id, records)
+
+    def compact_log(self) -> bool:
+        """Join the events of the log in a segment when there are many loose ones. Whether it did."""
+        from kwrap.repository.compaction import compact
+
+        return compact(self.storage)
 
     def write_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Say that a run is alive, in place of what was said before."""
@@ -86,7 +141,36 @@ class Repository:
 
         Raises UnknownId or AmbiguousId.
         """
-        return lookup.find(prefix, self.ids(), lambda: self.states()[0], self.url)
+        return lookup.find(prefix, self.listing(), self.url)
+
+    def look_up(self, text: str) -> tuple[State, list[str]]:
+        """Everything known of the experiment that is meant, as `find`, and a sentence for each damaged object of it."""
+        if lookup.WHOLE_ID.fullmatch(text) and listings.are_few(self) and self.has_experiment(text):
+            return self.state_and_problems(text)
+        listing = self.listing()
+        try:
+            found = lookup.find(text, listing, self.url)
+        except UnknownId:
+            found = text.strip()
+            if not (lookup.WHOLE_ID.fullmatch(found) and self.has_experiment(found)):
+                raise  # else whoever recorded it did not come to tell of it
+        state = listing.state(found)
+        return (state, listing.problems(found)) if state else self.state_and_problems(found)
+
+    def listing(self, *, strict: bool = False) -> Listing:
+        """What lists are made of, and names looked up in. `strict`: from the records themselves, all of them read.
+
+        Else from the cache on this machine, once it has followed the log.
+        """
+        return listings.listing(self, strict=strict)
+
+    def find_checkpoint(self, prefix: str) -> tuple[str, int] | None:
+        """The experiment and number of a checkpoint that has an id of its own; in this format none has."""
+        return None
+
+    def files_of(self, checkpoint: Checkpoint) -> tuple[CheckpointFile, ...]:
+        """The files of a checkpoint, as its record says."""
+        return checkpoint.files
 
     def states(self) -> tuple[list[State], list[str]]:
         """Everything known of every experiment, oldest first, and a sentence for each damaged object.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -43,7 +44,8 @@ class OutputSegment(NamedTuple):
 
 def encode_output(start: int, data: bytes, index: bytes) -> bytes:
     """A segment of the bytes from `start` on. The index may begin before them, and go on after."""
-    extent = json.dumps({"start": start, "end": start + len(data)}).encode("ascii")
+    # zstd has a checksum of the bytes, and passes over this.
+    extent = json.dumps({"start": start, "end": start + len(data), "index_crc32": zlib.crc32(index)}).encode("ascii")
     header = extent + b"\n" + index
     return _FRAME.pack(_SKIPPABLE, len(header)) + header + compression.compress(data, _LEVEL)
 
@@ -67,7 +69,9 @@ def decode_output(data: bytes, where: str) -> OutputSegment:
     plain = compression.decompress(data[frame:], where)
     if len(plain) != end - start:
         raise Damaged(f"{where} is damaged: {len(plain)} bytes of output, and {end - start} were recorded")
-    _, _, index = data[_FRAME.size : frame].partition(b"\n")
+    line, _, index = data[_FRAME.size : frame].partition(b"\n")
+    if zlib.crc32(index) != json.loads(line).get("index_crc32", zlib.crc32(index)):
+        raise Damaged(f"{where} is damaged: its index is not what was recorded")
     return OutputSegment(start, end, tuple(_chunks(start, plain, index)))
 
 

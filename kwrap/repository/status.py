@@ -17,10 +17,12 @@ _INTERVAL_S = 10.0  # until a run record says another
 _LONGEST_INTERVAL_S = 86_400.0
 _OF_REASON = {
     Reason.FINISHED: Status.FINISHED,
+    Reason.STOPPED: Status.STOPPED,
     Reason.LOST: Status.LOST,
     Reason.KILLED: Status.KILLED,
     Reason.FAILED: Status.FAILED,
 }
+_KEEPSAKE = "keepsake"  # in `extra` of what Keepsake recorded: silence is how its runs usually end
 _SEVERITY = tuple(_OF_REASON)  # of several ranks, the one that failed says why the others were killed
 
 
@@ -29,7 +31,23 @@ def status(state: State, now_ns: int) -> Status:
     outcome = worst_outcome(state)
     if outcome is not None:
         return _OF_REASON[outcome.reason]
-    return Status.RUNNING if _alive_until_ns(state) >= now_ns else Status.LOST
+    if _alive_until_ns(state) >= now_ns:
+        return Status.RUNNING
+    return Status.STOPPED if _KEEPSAKE in state.experiment.extra else Status.LOST
+
+
+def is_running(state: State, now_ns: int) -> bool:
+    return status(state, now_ns) is Status.RUNNING
+
+
+def alive_until_ns(state: State) -> int | None:
+    """Until when it counts as running, unless something more is heard of it; None when it has ended."""
+    return None if worst_outcome(state) is not None else _alive_until_ns(state)
+
+
+def while_running(began_ns: int, now_ns: int) -> dict[str, object]:
+    """What else its row says at a time when it runs."""
+    return {"status": Status.RUNNING.value, "duration": max(now_ns - began_ns, 0) / 1e9}
 
 
 def _last_attempts(state: State) -> set[str]:

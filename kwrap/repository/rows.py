@@ -1,19 +1,28 @@
-"""An experiment as one row: plain values under the names that filters, sort keys and `ls` know. Pure."""
+"""An experiment as one row: plain values under the names that filters, sort keys and `ls` know. Pure.
+
+Lists keep rows in their cache: whoever changes what is in a row raises the cache's format.
+"""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from typing import Any
 
 from kwrap import ids
 from kwrap.records import Checkpoint, State
 from kwrap.repository import status
 
 
-def row(state: State, now_ns: int) -> dict[str, object]:
-    """The row of an experiment. `metrics` are those of its best, else latest checkpoint, and what it printed last."""
+def row(state: State, now_ns: int) -> dict[str, Any]:
+    """The row of an experiment. `metrics` are those of its best, else latest checkpoint, and what it printed last.
+
+    Behind `metrics` stands what lists show besides.
+    """
     experiment = state.experiment
-    latest = status.latest_checkpoint(state)
+    primary = status.primary_metric(state)
+    best, latest = status.best_checkpoint(state), status.latest_checkpoint(state)
+    printed = last_printed(state)
     return {
         "id": experiment.id,
         "name": experiment.name,
@@ -27,7 +36,28 @@ def row(state: State, now_ns: int) -> dict[str, object]:
         "tags": list(status.tags(state)),
         "note": status.note_text(state),
         "params": {name: param.value for name, param in experiment.params.items()},
-        "metrics": {**last_printed(state), **metrics_of(status.best_checkpoint(state) or latest)},
+        "metrics": {**printed, **metrics_of(best or latest)},
+        "argv": list(experiment.argv),
+        "primary_metric": {"name": primary.name, "goal": primary.goal.value} if primary else None,
+        "checkpoints": len(status.remaining_checkpoints(state)),
+        "best": brief(best),
+        "latest": brief(latest),
+        "printed": printed,
+    }
+
+
+def brief(checkpoint: Checkpoint | None) -> dict[str, Any] | None:
+    """What lists show of a checkpoint."""
+    if checkpoint is None:
+        return None
+    return {
+        "sequence": checkpoint.sequence,
+        "created_at": checkpoint.created_at,
+        "step": checkpoint.step,
+        "epoch": checkpoint.epoch,
+        "metrics": dict(metrics_of(checkpoint)),
+        "size_bytes": checkpoint.size_bytes,
+        "keepsake": checkpoint.extra.get("keepsake"),
     }
 
 
@@ -58,5 +88,8 @@ def last_printed(state: State) -> dict[str, float]:
     return values
 
 
-def metrics_of(checkpoint: Checkpoint | None) -> Mapping[str, float]:
-    return checkpoint.metrics if checkpoint else {}
+def metrics_of(checkpoint: Checkpoint | None) -> Mapping[str, Any]:
+    """What it was given as metrics, whether or not all of them are numbers."""
+    if checkpoint is None:
+        return {}
+    return {**checkpoint.metrics, **checkpoint.values} if checkpoint.values else checkpoint.metrics
