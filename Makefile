@@ -12,12 +12,14 @@ MADE := $(VENV)/.made-$(HERE)
 EXAMPLES := $(VENV)/.examples-$(HERE)
 TEST := $(VENV)/.test-$(HERE)
 BYTECODE := $(VENV)/.bytecode-$(HERE)
+KEEPSAKE_VENV := .venv-keepsake
+KEEPSAKE := $(KEEPSAKE_VENV)/.made-$(HERE)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Files with generated parts; one without them is passed over.
 COGGED = $(shell grep -lIr --include='*.md' --include='*.example' '\[\[\[cog' README.md kwrap.yaml.example docs 2>/dev/null)
 COG := COLUMNS=100 TERM=dumb NO_COLOR=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m cogapp --verbosity=1
-BENCHMARKS := $(filter-out __init__ harness meter peers trainer,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ backups harness meter peers trainer,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .PHONY: help demo test check lint types layers docs-check docs format bench clean
 
@@ -27,7 +29,7 @@ help:  ## these lines
 demo: $(EXAMPLES) $(BYTECODE)  ## record a real training, list it, show it and check it out
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
-test: $(TEST) $(BYTECODE)  ## all tests; ARGS='-k name' for some
+test: $(TEST) $(BYTECODE) $(KEEPSAKE)  ## all tests; ARGS='-k name' for some
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint types layers docs-check test  ## everything that must be true before a change goes in
@@ -56,7 +58,7 @@ bench: $(TEST) $(BYTECODE)  ## all benchmarks, peers beside; writes benchmarks/r
 	$(foreach name,$(BENCHMARKS),$(BIN)/python -m benchmarks.$(name) && ) true
 
 clean:  ## back to what was cloned
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/.peers
+	rm -rf $(VENV) $(KEEPSAKE_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/.peers
 	rm -rf examples/*/weights examples/c/train
 	find kwrap tests examples benchmarks -name __pycache__ -type d -exec rm -rf {} +
 
@@ -75,6 +77,14 @@ $(EXAMPLES): pyproject.toml | $(MADE)
 $(TEST): pyproject.toml | $(MADE)
 	$(PIP_INSTALL) --editable '.[test]'
 	@touch $(EXAMPLES) $@
+
+# The real Keepsake, whose packages are too old to share an environment with any others. Where it cannot be had (its
+# wheels are for x86-64), the tests that need it skip, and the next `make test` tries again.
+$(KEEPSAKE): tests/keepsake/requirements.txt | $(MADE)
+	@rm -rf $(KEEPSAKE_VENV)
+	@if "$(PYTHON)" -m venv $(KEEPSAKE_VENV) && $(KEEPSAKE_VENV)/bin/python -m pip install --quiet \
+		--disable-pip-version-check --requirement $<; then touch $@; \
+	else rm -rf $(KEEPSAKE_VENV); echo "Keepsake 0.4.2 cannot be installed here: tests against it will skip" >&2; fi
 
 # Where PYTHONDONTWRITEBYTECODE is set, an editable install would otherwise be compiled anew at every start.
 $(BYTECODE): $(shell find kwrap -name '*.py') | $(MADE)

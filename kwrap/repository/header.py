@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 from kwrap import ids
 from kwrap.errors import AlreadyExists, Damaged, NotFound, RepositoryError
 from kwrap.repository import layout
+from kwrap.repository.keepsake import layout as keepsake
 from kwrap.storage.base import Storage
 
+KEEPSAKE = keepsake.FORMAT
 _UPGRADE = "pip install --upgrade kwrap"
+_KEEPSAKE_ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Header(NamedTuple):
@@ -40,13 +44,21 @@ def find_header(storage: Storage) -> Header | None:
     header = _read(storage)
     if header is None and not storage.is_empty():
         # Nothing, and then something: another process may have made it between our two looks.
-        header = _read(storage)
+        header = _read(storage) or _early_keepsake(storage)
         if header is None:
             raise RepositoryError(
                 f"{storage.url} is no repository: it is not empty, and has no {layout.REPOSITORY}",
                 hint="choose another place with --repository; kwrap never writes into one that holds something else",
             )
     return header
+
+
+def _early_keepsake(storage: Storage) -> Header | None:
+    """Keepsake's first versions, called replicate, wrote no header; their experiments have ids like no others."""
+    first = next(iter(storage.list(keepsake.EXPERIMENTS)), None)
+    if first is None or not _KEEPSAKE_ID.fullmatch(keepsake.id_of(first.name, keepsake.EXPERIMENTS) or ""):
+        return None
+    return Header("", KEEPSAKE, KEEPSAKE)
 
 
 def _create(storage: Storage) -> Header:
@@ -82,12 +94,8 @@ def _read(storage: Storage) -> Header | None:
 
 
 def _check(url: str, header: Header, hash_name: str) -> None:
-    if header.version < layout.FORMAT:
-        raise RepositoryError(
-            f"{url} is a repository of format {header.version}, made by Keepsake; this version of kwrap does not "
-            "read those yet",
-            hint="choose another place for kwrap's own with --repository",
-        )
+    if header.version not in (KEEPSAKE, layout.FORMAT) and header.version < layout.FORMAT:
+        raise RepositoryError(f"{url} is of format {header.version}, which no repository has")
     if header.min_reader > layout.FORMAT or hash_name != "sha256":
         raise RepositoryError(
             f"{url} is a repository of format {header.version}; this kwrap reads up to format {layout.FORMAT}",
@@ -96,7 +104,11 @@ def _check(url: str, header: Header, hash_name: str) -> None:
 
 
 def refusal(url: str, header: Header) -> RepositoryError | None:
-    """What to tell whoever would write, where a newer format may be read but not written."""
+    """What to tell whoever would write, where another format may be read but not written."""
+    if header.version == KEEPSAKE:
+        from kwrap.repository.keepsake.repository import refusal as of_keepsake
+
+        return of_keepsake(url)
     if header.version <= layout.FORMAT:
         return None
     return RepositoryError(
