@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from shlex import quote
 from typing import Annotated, Any, Optional
 
@@ -13,11 +14,12 @@ from kwrap.analysis.text import printable
 from kwrap.cli import progress, result
 from kwrap.cli.listing import shortened
 from kwrap.cli.options import DirectoryOption, JsonOption, RepositoryOption, VerboseOption, project_of, screen_of
+from kwrap.cli.render import as_errors, warn
 from kwrap.cli.screen import Screen
 from kwrap.cli.table import paint
 from kwrap.cli.words import count, listed
 from kwrap.errors import KwrapError, UsageError
-from kwrap.project import Project
+from kwrap.project import Checkpoint, Project
 from kwrap.project.checkout import Plan, undo
 
 _LISTED = 20
@@ -61,17 +63,21 @@ def checkout(
         return _undo(screen, project.directory if output is None else output, json)
     if name is None:
         raise UsageError("which experiment?", hint="kwrap checkout ID; 'kwrap ls' lists them")
-    planned = project.find(name).plan_checkout(output, paths=paths or ())
+    found = project.find(name)
+    problems = (found.experiment if isinstance(found, Checkpoint) else found).problems
+    if not json:
+        warn(screen, problems)
+    planned = found.plan_checkout(output, paths=paths or ())
     if not json:
         _tell(screen, planned, verbose > 0 or dry_run)
     if not dry_run:
-        _apply(screen, project, planned, force, json)
+        _apply(screen, project, planned, force, json, problems)
     elif json:
-        screen.out.write(result.envelope("checkout", _data(planned, None)))
+        screen.out.write(result.envelope("checkout", _data(planned, None), as_errors(problems)))
     return 0
 
 
-def _apply(screen: Screen, project: Project, planned: Plan, force: bool, json: bool) -> None:
+def _apply(screen: Screen, project: Project, planned: Plan, force: bool, json: bool, problems: Sequence[str]) -> None:
     if planned.overwritten and not force and screen.asks and not json:
         if not screen.confirm("Do you want to continue?"):
             raise KwrapError("nothing was changed", hint="-o DIR names another directory")
@@ -83,7 +89,7 @@ def _apply(screen: Screen, project: Project, planned: Plan, force: bool, json: b
         screen.say(f"interrupted; what was done so far can be undone: {planned.undo_command}")
         raise
     if json:
-        screen.out.write(result.envelope("checkout", _data(planned, done.backup)))
+        screen.out.write(result.envelope("checkout", _data(planned, done.backup), as_errors(problems)))
         return
     if done.backup and planned.overwritten:
         where = "" if planned.target == project.directory else f" -o {quote(shortened(planned.target))}"

@@ -60,7 +60,7 @@ def render_run_help(columns: int = WIDTH) -> str:
     assert command is not None
     lines = _head(command, columns)
     sections: dict[str, list[Line]] = {}
-    for option in OPTIONS:
+    for option in filter(lambda option: option.flags, OPTIONS):
         sections.setdefault(option.section, []).append((_run_flags(option), _run_help(option)))
     left = _left_width(sections.values())
     for title, members in sections.items():

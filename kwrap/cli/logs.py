@@ -50,6 +50,9 @@ def logs(
     screen = screen_of(context)
     found = project_of(context, repository, directory).find(name)
     experiment = found.experiment if isinstance(found, Checkpoint) else found
+    if "keepsake" in experiment.record.extra:
+        screen.say("Keepsake recorded it, and keeps no output.")
+        return 0
     wanted = _Wanted(
         screen,
         experiment,

@@ -27,7 +27,9 @@ SortOption = Annotated[
 ]
 LastOption = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option("--last", "-n", metavar="N", min=0, help="Only the newest N."),
+    typer.Option(
+        "--last", "-n", metavar="N", min=0, help="Only the newest N; 0: all. By default 50 in the table, else all."
+    ),
 ]
 StatusOption = Annotated[
     Optional[list[str]],  # noqa: UP045
@@ -39,7 +41,10 @@ AllOption = Annotated[
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Ids only.", rich_help_panel="Output")]
 StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 when a record is damaged.", rich_help_panel="Output")
+    bool,
+    typer.Option(
+        "--strict", help="Read the records themselves; exit with 1 when one is damaged.", rich_help_panel="Output"
+    ),
 ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import typer
 
 from kwrap import ids
@@ -30,16 +28,23 @@ def recover(context: typer.Context, json: JsonOption = False, verbose: VerboseOp
     Looks at every run directory of this machine whose processes are gone. 'kwrap run' and 'kwrap ls' do the same, for
     a bounded time.
     """
-    return tell(screen_of(context), "recover", recover_runs(), json)
+    return complete(screen_of(context), "recover", json, offline=False)
 
 
-def tell(screen: Screen, command: str, found: Sequence[Found], json: bool) -> int:
-    """Print what became of each run directory; 1 when something could not be sent."""
+def complete(screen: Screen, command: str, json: bool, *, offline: bool) -> int:
+    """Complete what can be, and print what becomes of each; 1 when something could not be sent."""
     if json:
+        found = recover_runs(offline=offline)
         screen.out.write(envelope(command, [one._asdict() for one in found]))
     else:
+        found = recover_runs(offline=offline, tell=lambda one: _tell(screen, one))
         done = sum(one.state == "completed" for one in found)
         screen.print(f"{count(done, 'record')} completed, {len(found) - done} left.")
-        for one in found:
-            screen.print(f"  {ids.short(one.experiment)}  {one.state:<10}  {_MEANINGS[one.state]}  ({one.repository})")
     return int(any(one.state == "pending" for one in found))
+
+
+def _tell(screen: Screen, one: Found) -> None:
+    """As soon as it is known: the next may take a while."""
+    meaning = f"{one.problem}: 'kwrap sync' tries again" if one.problem else _MEANINGS[one.state]
+    screen.print(f"{ids.short(one.experiment)}  {one.state:<10}  {meaning}  ({one.repository})")
+    screen.out.flush()

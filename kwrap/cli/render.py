@@ -16,6 +16,7 @@ STATUS_STYLES = {
     Status.FAILED: "red",
     Status.KILLED: "red",
     Status.LOST: "yellow",
+    Status.STOPPED: "",
 }
 _LABEL_WIDTH = 10
 _WARNINGS_SHOWN = 20

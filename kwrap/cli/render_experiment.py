@@ -104,7 +104,9 @@ def _code(screen: Screen, one: Experiment, everything: bool) -> None:
     heading(screen, "Code")
     snapshot = "none was taken"
     if source is not None:
-        snapshot = f"{count(source.files, 'file')}, {format_size(source.size_bytes)}"
+        snapshot = source.tree  # a tarball of Keepsake's: what it holds shows when it is checked out
+        if source.files is not None:
+            snapshot = f"{count(source.files, 'file')}, {format_size(source.size_bytes)}"
     facts(screen, [("snapshot", snapshot), *_left_out(source, everything), *_git(git)], indent="  ")
 
 
@@ -136,7 +138,10 @@ def _environment(screen: Screen, one: Experiment, everything: bool) -> None:
         return
     heading(screen, "Environment")
     interpreter = record.interpreter
-    python = f"{interpreter.version or 'of unknown version'} ({interpreter.executable})" if interpreter else ""
+    python = ""
+    if interpreter is not None:
+        where = f" ({interpreter.executable})" if interpreter.executable else ""
+        python = f"{interpreter.version or 'of unknown version'}{where}"
     lines = [("python", python), ("packages", _packages(record.packages or {}, everything))]
     if everything:
         lines += [(name, value) for name, value in sorted(record.environment.items())]

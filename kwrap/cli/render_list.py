@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
+from typing import Any
 
-from kwrap.analysis.fields import Row
+from kwrap import ids
 from kwrap.analysis.table import differing_columns, format_age, format_duration, format_value, varying
 from kwrap.analysis.text import printable
 from kwrap.analysis.times import recorded_ns
@@ -16,7 +17,7 @@ from kwrap.cli.render import STATUS_STYLES, remark, wrapped
 from kwrap.cli.screen import Screen
 from kwrap.cli.table import Cell, Column, paint, render
 from kwrap.cli.words import listed, number
-from kwrap.project import Checkpoint, Experiment, ExperimentList
+from kwrap.project import ExperimentList
 from kwrap.records import ParamValue, Status
 
 _METRICS_SHOWN = 4
@@ -39,15 +40,18 @@ _MORE_METRICS = {_BEST: 90, _PRINTED: 90, _LATEST: 100}
 _PARAM_RANKS = (20, 35, 36, 60, 61, 62, 105)  # many of them count for less than tags and a second metric
 
 
+Brief = Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """An experiment with what its line is made of."""
+    """What a line is made of: an experiment's row, taken apart."""
 
-    experiment: Experiment
-    row: Row
-    best: Checkpoint | None
-    latest: Checkpoint | None
-    params: dict[str, ParamValue]
+    row: Mapping[str, Any]
+    best: Brief | None
+    latest: Brief | None
+    params: Mapping[str, ParamValue]
+    printed: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,8 @@ class _Shape:
 
 def print_table(screen: Screen, experiments: ExperimentList, *, everything: bool) -> None:
     """The table; with `everything` and too little room for it, a paragraph for each experiment."""
-    shown = [
-        Shown(one, row, one.best(), one.latest(), one.params)
-        for one, row in zip(experiments, experiments.rows(), strict=True)
-    ]
+    rows: Sequence[Mapping[str, Any]] = experiments.rows()
+    shown = [Shown(row, row["best"], row["latest"], row["params"], row["printed"]) for row in rows]
     shape = _shape(shown, everything)
     columns, cells = _filled(_columns(shape), [_cells(one, shape, screen.now_ns()) for one in shown])
     made = render(columns, cells, width=screen.columns, colours=screen.colours)
@@ -103,7 +105,7 @@ def _progress(shown: Sequence[Shown]) -> str:
     latest = [one.latest for one in shown if one.latest]
     return (
         "epoch"
-        if any(each.epoch is not None for each in latest) and all(each.step is None for each in latest)
+        if any(each["epoch"] is not None for each in latest) and all(each["step"] is None for each in latest)
         else "step"
     )
 
@@ -118,10 +120,10 @@ def _param_columns(names: Sequence[str], shown: Sequence[Shown]) -> list[Column]
 
 def _metrics(shown: Sequence[Shown], everything: bool) -> list[str]:
     """The primary metrics, then the most common others."""
-    primaries = [one.experiment.primary_metric for one in shown]
-    names = dict.fromkeys(primary.name for primary in primaries if primary is not None)
-    values = [each.metrics for one in shown for each in (one.best, one.latest) if each is not None]
-    values += [one.experiment.last_metrics for one in shown if one.latest is None]
+    primaries = [one.row["primary_metric"] for one in shown]
+    names = dict.fromkeys(primary["name"] for primary in primaries if primary is not None)
+    values = [each["metrics"] for one in shown for each in (one.best, one.latest) if each is not None]
+    values += [one.printed for one in shown if one.latest is None]
     common = Counter(name for each in values for name in each)
     names.update(dict.fromkeys(sorted(common, key=lambda name: (-common[name], name))))
     known = [name for name in names if name in common]
@@ -167,27 +169,27 @@ def _cells(one: Shown, shape: _Shape, now_ns: int) -> list[Cell]:
             cells += [Cell("")] * (2 + len(shape.metrics))  # its last values stand under LATEST
             continue
         checkpoint = one.best if group == _BEST else one.latest
-        metrics = checkpoint.metrics if checkpoint else one.experiment.last_metrics
+        metrics = checkpoint["metrics"] if checkpoint else one.printed
         if group != _PRINTED:
-            cells.append(Cell(f"@{checkpoint.sequence}" if checkpoint else ""))
+            cells.append(Cell(f"@{checkpoint['sequence']}" if checkpoint else ""))
         cells.append(Cell(_reached(one, checkpoint, shape.progress)))
         cells += [Cell(_value(metrics, name)) for name in shape.metrics]
     return cells
 
 
-def _reached(one: Shown, checkpoint: Checkpoint | None, progress: str) -> str:
+def _reached(one: Shown, checkpoint: Brief | None, progress: str) -> str:
     """The step or epoch of a checkpoint; without one, the last step that was printed."""
     if progress == "epoch":
-        return number(checkpoint.epoch) if checkpoint else ""
-    step = checkpoint.step if checkpoint else one.row["step"]
+        return number(checkpoint["epoch"]) if checkpoint else ""
+    step = checkpoint["step"] if checkpoint else one.row["step"]
     return "" if step is None else str(step)
 
 
 def _first_cells(one: Shown, now_ns: int) -> list[Cell]:
     status = Status(one.row["status"])
     return [
-        Cell(one.experiment.short_id, "bold"),
-        Cell(format_age(recorded_ns(one.experiment.created_at), now_ns)),
+        Cell(ids.short(one.row["id"]), "bold"),
+        Cell(format_age(recorded_ns(one.row["created"]), now_ns)),
         Cell(status.value, STATUS_STYLES[status]),
     ]
 
@@ -212,10 +214,10 @@ def _print_paragraph(screen: Screen, one: Shown, shape: _Shape) -> None:
     screen.print("  ".join([*parts, _duration(one)]).rstrip())
     lines = {"params": _assigned(one.params)}
     if one.best:
-        lines[f"best @{one.best.sequence}"] = _assigned(_with_progress(one, one.best, shape, one.best.metrics))
+        lines[f"best @{one.best['sequence']}"] = _assigned(_with_progress(one, one.best, shape, one.best["metrics"]))
     if one.best is None or one.best != one.latest:
-        label = f"latest @{one.latest.sequence}" if one.latest else "last values"
-        metrics = one.latest.metrics if one.latest else one.experiment.last_metrics
+        label = f"latest @{one.latest['sequence']}" if one.latest else "last values"
+        metrics = one.latest["metrics"] if one.latest else one.printed
         lines[label] = _assigned(_with_progress(one, one.latest, shape, metrics))
     for label, text in lines.items():
         if text:
@@ -227,7 +229,7 @@ def _print_paragraph(screen: Screen, one: Shown, shape: _Shape) -> None:
 
 
 def _with_progress(
-    one: Shown, checkpoint: Checkpoint | None, shape: _Shape, metrics: Mapping[str, object]
+    one: Shown, checkpoint: Brief | None, shape: _Shape, metrics: Mapping[str, object]
 ) -> dict[str, object]:
     reached = _reached(one, checkpoint, shape.progress)
     return {**({shape.progress: reached} if reached else {}), **metrics}

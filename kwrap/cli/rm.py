@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from kwrap.analysis.table import format_size
 from kwrap.analysis.text import printable
 from kwrap.cli import result
 from kwrap.cli.options import DirectoryOption, JsonOption, RepositoryOption, VerboseOption, project_of, screen_of
@@ -25,8 +27,8 @@ def rm(
 ) -> int:
     """Remove experiments from the list.
 
-    A removed experiment is no longer listed and no longer found by its name and tags. What it stored stays: its id
-    still shows it and checks it out, until a later version's 'kwrap gc' frees the space.
+    A removed experiment is no longer listed and no longer found by its name and tags. What it stored stays, and its id
+    still shows it and checks it out, until 'kwrap gc' frees the space.
     """
     screen = screen_of(context)
     project = project_of(context, repository, directory)
@@ -46,7 +48,8 @@ def rm(
         screen.out.write(result.envelope("rm", [one.id for one in found]))
     else:
         what = "checkpoint" if all(isinstance(one, Checkpoint) for one in found) else "experiment"
-        screen.print(f"Removed {count(len(found), what)}. Space is freed by 'kwrap gc', which a later version brings.")
+        freed = f"its {_size(found)}" if len(found) == 1 else f"their {_size(found)}"
+        screen.print(f"Removed {count(len(found), what)}. 'kwrap gc' frees {freed}, but for what others hold, too.")
     return 0
 
 
@@ -57,6 +60,19 @@ def _check(one: Experiment | Checkpoint, force: bool) -> None:
         raise UnknownId(f"experiment {one.short_id} was removed already", hint="'kwrap ls' lists those that are there")
     if one.is_running() and not force:
         raise KwrapError(f"experiment {one.short_id} is running", hint="--force removes it nevertheless")
+
+
+def _size(found: Sequence[Experiment | Checkpoint]) -> str:
+    """Of checkpoints and code, as if nothing were shared."""
+    size_bytes = 0
+    for one in found:
+        if isinstance(one, Checkpoint):
+            size_bytes += one.size_bytes
+        else:
+            source = one.state.experiment.source
+            size_bytes += sum(checkpoint.size_bytes for checkpoint in one.checkpoints)
+            size_bytes += (source.size_bytes or 0) if source is not None else 0
+    return format_size(size_bytes)
 
 
 def _described(one: Experiment | Checkpoint) -> str:

@@ -9,8 +9,9 @@ import typer
 from kwrap.cli import result
 from kwrap.cli.options import DirectoryOption, JsonOption, RepositoryOption, VerboseOption, project_of, screen_of
 from kwrap.cli.render import as_errors, warn
-from kwrap.errors import Damaged, StorageError
-from kwrap.project import Checkpoint, Experiment
+from kwrap.errors import Damaged, StorageError, UnsafePath
+from kwrap.project import Checkpoint, Experiment, export
+from kwrap.records import CheckpointFile
 
 if TYPE_CHECKING:
     from kwrap.project.measured import Measured
@@ -36,20 +37,31 @@ def show(
     screen = screen_of(context)
     found = project_of(context, repository, directory).find(name)
     experiment = found.experiment if isinstance(found, Checkpoint) else found
-    if json:
-        screen.out.write(result.envelope("show", found.to_json(), as_errors(experiment.problems)))
-        return 0
     problems = list(experiment.problems)
+    files = _files(found, problems) if isinstance(found, Checkpoint) else None
+    if json:
+        data = export.checkpoint(found, files or ()) if isinstance(found, Checkpoint) else found.to_json()
+        screen.out.write(result.envelope("show", data, as_errors(problems)))
+        return 0
     if isinstance(found, Checkpoint):
         from kwrap.cli.render_checkpoint import print_checkpoint
 
-        print_checkpoint(screen, found)
+        print_checkpoint(screen, found, files)
     else:
         from kwrap.cli.render_experiment import print_experiment
 
         print_experiment(screen, found, _measured(found, problems), everything=everything)
     warn(screen, problems)
     return 0
+
+
+def _files(one: Checkpoint, problems: list[str]) -> tuple[CheckpointFile, ...] | None:
+    """What it holds; None, and a word of it, where only the files could tell, and cannot be read."""
+    try:
+        return one.files
+    except (Damaged, StorageError, UnsafePath) as error:
+        problems.append(error.message)
+        return None
 
 
 def _measured(one: Experiment, problems: list[str]) -> list[Measured]:

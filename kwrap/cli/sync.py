@@ -5,8 +5,7 @@ from __future__ import annotations
 import typer
 
 from kwrap.cli.options import JsonOption, VerboseOption, screen_of
-from kwrap.cli.recover import tell
-from kwrap.recorder.recovery import recover
+from kwrap.cli.recover import complete
 
 
 def sync(context: typer.Context, json: JsonOption = False, verbose: VerboseOption = 0) -> int:
@@ -14,4 +13,4 @@ def sync(context: typer.Context, json: JsonOption = False, verbose: VerboseOptio
 
     Runs recorded with --offline, and those whose repository could not be reached at their end.
     """
-    return tell(screen_of(context), "sync", recover(offline=True), json)
+    return complete(screen_of(context), "sync", json, offline=True)

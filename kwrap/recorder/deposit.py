@@ -1,7 +1,7 @@
 """What one run leaves in the repository besides its segments: code snapshot, records, checkpoints.
 
 Owns the repository's opening, and the order of writing: what is named is there before its name. Large things are
-carried by the uploader's thread; a call that says so may be made from both threads.
+carried by the uploader's thread and small ones by the sender's, so that whoever follows the command waits for neither.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
 from kwrap.errors import AlreadyExists, Damaged, KwrapError, StorageError
 from kwrap.recorder import facts
+from kwrap.recorder.sender import Sender
 from kwrap.recorder.spool import Spool
 from kwrap.recorder.upload import Uploader
-from kwrap.records import Outcome
+from kwrap.records import Checkpoint, Outcome
 from kwrap.repository import layout
+from kwrap.repository.collector.guard import Guard
 from kwrap.repository.content import Content
 from kwrap.repository.local_store import LocalStore
 from kwrap.repository.repository import Repository
@@ -28,6 +30,10 @@ from kwrap.rundir import store_directory
 _AGAIN_S = 5.0
 
 Events = Mapping[str, Mapping[str, Any]]
+
+
+class _Changed(Exception):
+    """A pinned file is not any more what was pinned."""
 
 
 class Deposit:
@@ -44,6 +50,7 @@ class Deposit:
         self._opening = threading.Lock()
         self._again_at_s = 0.0
         self._uploader = Uploader(warn, spool.hold_copies)
+        self._sender = Sender()
         if offline:
             spool.hold_copies()
 
@@ -58,12 +65,17 @@ class Deposit:
         """Store a pinned checkpoint, in the background."""
         self._uploader.add(lambda: self._store(entry))
 
-    def attempt(self, write: Callable[[Repository], object], *, opening: bool = False) -> bool:
-        """Do something to the repository now if it can be had. What was not done is done later by the caller.
+    def send_soon(self, kind: str, write: Callable[[Repository], object]) -> None:
+        """Do something small to the repository in the background, in place of what waits of that kind.
 
-        Without `opening` it is not waited for until the background has opened it.
+        What was not done, as while the repository cannot be had, is in what is sent later.
         """
-        if (self._repository is None and not opening) or time.monotonic() < self._again_at_s:
+        if self._repository is not None:
+            self._sender.offer(kind, lambda: self.attempt(write))
+
+    def attempt(self, write: Callable[[Repository], object]) -> bool:
+        """Do something to the repository now if it can be had. What was not done is done later by the caller."""
+        if time.monotonic() < self._again_at_s:
             return False
         try:
             write(self._open())
@@ -71,10 +83,18 @@ class Deposit:
             self._warn("storage_failed")
             self._again_at_s = time.monotonic() + _AGAIN_S
             return False
+        except Exception as error:  # a fault of ours, on the sender's thread, must not end that
+            self._warn(f"internal_error:{type(error).__name__}")
+            return False
         return True
 
     def finish(self) -> Repository | None:
-        """Wait for what is left in the background. The repository if it has all of it, else None."""
+        """Wait for what is left in the background. The repository if it has all of it, else None.
+
+        The segments are the caller's again. Both threads are waited for at once: each may wait for an answer.
+        """
+        self._uploader.end()
+        self._sender.finish()
         if not self._uploader.finish():
             return None
         try:
@@ -89,9 +109,13 @@ class Deposit:
         except AlreadyExists:
             self._warn("outcome_exists")
         repository.delete_heartbeat(self._id, self._run)
+        try:
+            repository.compact_log()
+        except KwrapError:  # it is nobody's loss, and the next one does it
+            pass
 
     def _open(self) -> Repository:
-        """The repository, opened when first needed (both threads). Raises StorageError while it cannot be.
+        """The repository, opened when first needed (any thread). Raises StorageError while it cannot be.
 
         One that was removed is not written into, which would make it anew without its header, but made and begun anew.
         """
@@ -118,55 +142,78 @@ class Deposit:
         """The snapshot, then the records; the experiment comes last, so what is listed has its run and its code."""
         repository = self._open()
         if repository.has_experiment(self._id):
+            repository.tell(self._id)  # whoever wrote it may have been killed before it told
             return
         events = self._events
-        if "snapshot" in events and not _upload_snapshot(repository.content, events["snapshot"]):
-            self._warn("snapshot_lost")
-            events = {name: event for name, event in events.items() if name != "snapshot"}
-        repository.write_run(facts.run(events))
-        repository.write_experiment(facts.experiment(events))
+        snapshot = events.get("snapshot")
+        if snapshot is None:
+            repository.begin(facts.run(events), facts.experiment(events))
+            return
+
+        def write(stored: bool) -> None:
+            if not stored:
+                self._warn("snapshot_lost")
+            kept = {name: event for name, event in events.items() if stored or name != "snapshot"}
+            repository.begin(facts.run(kept), facts.experiment(kept))
+
+        Guard(repository.storage).commit(
+            lambda again: _upload_snapshot(repository.content, snapshot, again),
+            lambda stored: [snapshot["tree"]] if stored else [],
+            write,
+        )
 
     def _store(self, entry: dict[str, Any]) -> None:
         repository = self._open()
         primary = facts.primary_metric(self._events["created"])
+
+        def store(again: Collection[str]) -> Checkpoint:
+            try:
+                return self._spool.store(entry, repository.content, self._id, self._run, primary, again=again)
+            except Damaged as error:
+                raise _Changed from error
+
         try:
-            checkpoint = self._spool.store(entry, repository.content, self._id, self._run, primary)
-        except Damaged:
+            Guard(repository.storage).commit(
+                store, lambda checkpoint: [checkpoint.tree] if checkpoint.tree else [], repository.write_checkpoint
+            )
+        except _Changed:
             self._warn("checkpoint_changed")
             self._spool.let_go(entry, "dropped")
             return
-        try:
-            repository.write_checkpoint(checkpoint)
+        except Damaged as error:  # what the collector has left there: the checkpoint waits until that is mended
+            raise StorageError(error.message, hint=error.hint) from error
         except AlreadyExists:
             self._warn("checkpoint_exists")
         self._spool.let_go(entry, "committed")
 
 
-def _upload_snapshot(content: Content, snapshot: Mapping[str, Any]) -> bool:
-    """Bring what the repository lacks from the local store. False when that is damaged or gone."""
+def _upload_snapshot(content: Content, snapshot: Mapping[str, Any], again: Collection[str]) -> bool:
+    """Bring what the repository lacks, and what is in `again`, from the local store. False when that lacks it, too."""
     local = LocalStore(store_directory())
     return (
         all(
-            content.has_pack(sha256) or _bring(content.upload_pack, local.pack_path(sha256), sha256)
+            (sha256 not in again and content.has_pack(sha256))
+            or _bring(partial(content.upload_pack, again=again), local.pack_path(sha256), sha256)
             for sha256 in snapshot["packs"]
         )
         and all(
-            content.has_blob(sha256) or _bring(content.upload_blob, local.blob_path(sha256), sha256)
+            (sha256 not in again and content.has_blob(sha256))
+            or _bring(partial(content.upload_blob, again=again), local.blob_path(sha256), sha256)
             for sha256 in snapshot["blobs"]
         )
         and (
-            content.has_tree(snapshot["tree"])
-            or _bring(partial(_upload_tree, content), local.tree_path(snapshot["tree"]), snapshot["tree"])
+            (snapshot["tree"] not in again and content.has_tree(snapshot["tree"]))
+            or _bring(partial(_upload_tree, content, again), local.tree_path(snapshot["tree"]), snapshot["tree"])
         )
     )
 
 
-def _upload_tree(content: Content, path: str, sha256: str) -> None:
+def _upload_tree(content: Content, again: Collection[str], path: str, sha256: str) -> None:
     with open(path, "rb") as file:
         manifest = file.read()
     if hashlib.sha256(manifest).hexdigest() != sha256:
         raise Damaged(f"{path} is damaged: its bytes are not those that its name says")
-    content.store_tree(manifest)
+    content.store_tree(manifest, again=again)
 
 
 def _bring(upload: Callable[[str, str], None], path: str, sha256: str) -> bool:

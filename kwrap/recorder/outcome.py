@@ -26,13 +26,20 @@ def build(
     checkpoints: int,
     warnings: Mapping[str, int],
     output_bytes: int,
+    alive_ns: int,
 ) -> Outcome:
-    """The outcome; where the journal does not know of an end, the run is lost and its end unknown."""
+    """The outcome. Where the journal does not know of an end, the run is lost, and ended at its last sign of life.
+
+    That is `alive_ns`, by the wall clock; zero when there was none.
+    """
     created, spawned, exited = events["created"], events.get("spawned"), events.get("exited")
     reason = _reason(exited)
+    ended_ns = exited["wall_ns"] if exited else alive_ns
     duration_s = None
     if exited and spawned:
         duration_s = (exited["monotonic_ns"] - spawned["monotonic_ns"]) / 1e9
+    elif spawned and alive_ns:
+        duration_s = max(alive_ns - spawned["wall_ns"], 0) / 1e9
     counted = dict(warnings)
     if exited and exited.get("output_lost_bytes"):
         counted["output_lost"] = 1
@@ -46,7 +53,7 @@ def build(
         experiment=created["experiment"],
         run=created["run"],
         reason=reason,
-        ended_at=to_rfc3339(exited["wall_ns"]) if exited else None,
+        ended_at=to_rfc3339(ended_ns) if ended_ns else None,
         duration_s=duration_s,
         exit_status=exited["exit_status"] if exited else None,
         signal=exited["signal"] if exited else None,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kwrap import processes
+from kwrap.errors import KwrapError
 from kwrap.recorder.session import BUSY, record
+from kwrap.repository import preflight
 from kwrap.repository.local_store import LocalStore
+from kwrap.repository.repository import Repository
 from kwrap.rundir import KEPT, RECORDED, RunDirectory, all_run_directories, store_directory
 
 # Younger run directories are most likely about to be recorded by their own process.
@@ -28,18 +31,30 @@ _UNUSED_S = 30 * _TIDY_EVERY_S
 class Found(NamedTuple):
     """One run directory, and what became of it: `running`, `unattended`, `busy`, `offline`, `completed` or `pending`.
 
-    `unattended`: the command runs on, without kwrap. `pending`: the repository does not take it yet.
+    `unattended`: the command runs on, without kwrap. `pending`: the repository does not take it yet; `problem` says
+    why, where that is known.
     """
 
     experiment: str
     run: str
     state: str
     repository: str
+    problem: str | None = None
 
 
-def recover(*, limit_s: float | None = None, offline: bool = False, young: bool = True) -> Sequence[Found]:
-    """Complete what can be completed. `offline`: also what was recorded offline on purpose (`kwrap sync`)."""
+def recover(
+    *,
+    limit_s: float | None = None,
+    offline: bool = False,
+    young: bool = True,
+    tell: Callable[[Found], None] = lambda _: None,
+) -> Sequence[Found]:
+    """Complete what can be completed. `offline`: also what was recorded offline on purpose (`kwrap sync`).
+
+    `tell` is told of each as it is done.
+    """
     deadline_s = None if limit_s is None else time.monotonic() + limit_s
+    looking = _Looking(offline)
     found = []
     for run_directory in all_run_directories():
         if deadline_s is not None and time.monotonic() > deadline_s:
@@ -47,9 +62,10 @@ def recover(*, limit_s: float | None = None, offline: bool = False, young: bool 
         age_s = _age_s(run_directory)
         if age_s is None or (age_s < _YOUNG_S and not young):
             continue
-        looked = _look(run_directory, age_s, offline)
+        looked = looking.look(run_directory, age_s)
         if looked is not None:
             found.append(looked)
+            tell(looked)
     return found
 
 
@@ -93,26 +109,57 @@ def tidy(now_s: float) -> None:
     LocalStore(store).evict(now_s - _UNUSED_S, kept)
 
 
-def _look(run_directory: RunDirectory, age_s: float, offline: bool) -> Found | None:
-    state, events = standing(run_directory)
-    if state == "over" or (state == "empty" and age_s > _EMPTY_S):
-        run_directory.remove()
-    if state in ("over", "empty"):
-        return None
-    created = events["created"]
-    if state == "pending":
-        state = _complete(run_directory, offline or not created["offline"])
-    return Found(created["experiment"], created["run"], state, created["repository"])
+class _Looking:
+    """One look at every run directory. A repository that takes nothing is asked once, and not for each record."""
+
+    def __init__(self, offline: bool) -> None:
+        self._offline = offline
+        self._problems: dict[str, str | None] = {}
+
+    def look(self, run_directory: RunDirectory, age_s: float) -> Found | None:
+        state, events = standing(run_directory)
+        if state == "over" or (state == "empty" and age_s > _EMPTY_S):
+            run_directory.remove()
+        if state in ("over", "empty"):
+            return None
+        created = events["created"]
+        found = Found(created["experiment"], created["run"], state, created["repository"])
+        if state != "pending":
+            return found
+        if created["offline"] and not self._offline:
+            return found._replace(state="offline")
+        problem = self._problem(found.repository, preflight.check)
+        if problem is None:
+            found = found._replace(state=_complete(run_directory))
+            if found.state == "pending":
+                del self._problems[found.repository]
+                problem = self._problem(found.repository, _make)
+        return found._replace(problem=problem)
+
+    def _problem(self, url: str, look: Callable[[str], object]) -> str | None:
+        """Why the repository takes nothing; None when nothing speaks against it."""
+        if url not in self._problems:
+            try:
+                look(url)
+                self._problems[url] = None
+            except KwrapError as error:
+                self._problems[url] = error.message
+            except Exception as error:  # a fault of ours, as that of one record, is told and ends nothing
+                self._problems[url] = f"{url} cannot be used: {error!r}"
+        return self._problems[url]
 
 
-def _complete(run_directory: RunDirectory, wanted: bool) -> str:
-    if not wanted:
-        return "offline"
+def _make(url: str) -> None:
+    """As recording does it first."""
+    Repository.open(url, create=True)
+
+
+def _complete(run_directory: RunDirectory) -> str:
+    status = KEPT
     try:
         status = record(run_directory, None)
     except Exception:  # one that cannot be completed, as by a fault of ours, must not keep the others from being
         _write_down_fault(run_directory)
-        return "pending"
     if status == KEPT and not os.path.exists(run_directory.journal):
         return "busy"  # another process was quicker, and is done
     return {RECORDED: "completed", BUSY: "busy"}.get(status, "pending")

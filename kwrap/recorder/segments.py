@@ -7,6 +7,7 @@ few hundred. Where segments end depends on time; what they hold together does no
 from __future__ import annotations
 
 import os
+import threading
 
 from kwrap.recorder.follow import index_between
 from kwrap.records import MetricPoint
@@ -22,13 +23,17 @@ _WAITING_POINTS = 200_000
 
 
 class Segments:
-    """What of one run's output and points the repository has, and what is still to come."""
+    """What of one run's output and points the repository has, and what is still to come.
+
+    One thread adds while another sends.
+    """
 
     def __init__(self, run_directory: RunDirectory, experiment: str, run: str) -> None:
         self._run_directory = run_directory
         self._experiment = experiment
         self._run = run
         self._next_s = _FIRST_S
+        self._lock = threading.Lock()
         self._points: list[MetricPoint] = []
         self._first_point = 0
         self._output_sent: int | None = None
@@ -41,10 +46,11 @@ class Segments:
         Once too many wait, those that come are not kept, and the record is not `complete` until another recorder has
         extracted them again.
         """
-        without_gap = self._first_point + len(self._points) == self.points
-        self.points += len(points)
-        if without_gap and len(self._points) < _WAITING_POINTS:
-            self._points += points
+        with self._lock:
+            without_gap = self._first_point + len(self._points) == self.points
+            self.points += len(points)
+            if without_gap and len(self._points) < _WAITING_POINTS:
+                self._points += points
 
     def due(self, age_s: float) -> bool:
         return age_s >= self._next_s or len(self._points) >= _SEGMENT_POINTS
@@ -76,16 +82,20 @@ class Segments:
         if self._points_sent is None:
             self._points_sent = repository.metrics_end(self._experiment, self._run)
         self._drop_sent(self._points_sent)
-        while self._points:
-            batch = self._points[:_SEGMENT_POINTS]
-            self._points_sent = repository.write_metrics_segment(self._experiment, self._run, self._first_point, batch)
+        while True:
+            with self._lock:
+                first, batch = self._first_point, self._points[:_SEGMENT_POINTS]
+            if not batch:
+                return
+            self._points_sent = repository.write_metrics_segment(self._experiment, self._run, first, batch)
             self._drop_sent(self._points_sent)
 
     def _drop_sent(self, sent: int) -> None:
         """Forget the points below number `sent`, however many of them are here."""
-        known = min(max(0, sent - self._first_point), len(self._points))
-        del self._points[:known]
-        self._first_point += known
+        with self._lock:
+            known = min(max(0, sent - self._first_point), len(self._points))
+            del self._points[:known]
+            self._first_point += known
 
 
 def _size(path: str) -> int:

@@ -26,7 +26,7 @@ from kwrap.recorder.segments import Segments
 from kwrap.recorder.spool import Spool
 from kwrap.records import Heartbeat
 from kwrap.repository.repository import Repository
-from kwrap.rundir import KEPT, RECORDED, Journal, RunDirectory
+from kwrap.rundir import KEPT, RECORDED, Journal, RunDirectory, read_journal
 
 # The watch costs more than a short command: it begins when the child has lived so long. The last look finds the rest.
 _WATCH_AFTER_S = 0.1
@@ -35,6 +35,7 @@ _IDLE_LEAST_S, _IDLE_MOST_S = 0.1, 0.5
 _UNSEEN_NS = int(2 * facts.HEARTBEAT_INTERVAL_S * 1e9)
 # Exit status of a recorder, besides RECORDED and KEPT: another one is at work.
 BUSY = 76
+_WARNED = "warned"  # in the recorder's journal
 
 
 class Live(NamedTuple):
@@ -54,7 +55,7 @@ def record(run_directory: RunDirectory, live: Live | None) -> int:
 
     What turns out to be missing in the repository then (it was removed meanwhile) is stored once more.
     """
-    last_life_ns = int(run_directory.last_life_s() * 1e9)
+    last_life_ns, alive_ns = int(run_directory.last_life_s() * 1e9), int(run_directory.last_alive_s() * 1e9)
     lock = run_directory.try_lock()
     if lock is None:
         return BUSY
@@ -63,7 +64,10 @@ def record(run_directory: RunDirectory, live: Live | None) -> int:
             events = run_directory.events()
             if "created" not in events:
                 return KEPT
-            session = Session(run_directory, events, session_live, last_life_ns)
+            if "recorded" in events:  # and its removal was interrupted, or is under way
+                run_directory.remove()
+                return RECORDED
+            session = Session(run_directory, events, session_live, last_life_ns, alive_ns)
             if session.run():
                 return RECORDED
             if not session.lacking:
@@ -82,12 +86,15 @@ class Session:
         events: dict[str, dict[str, Any]],
         live: Live | None,
         last_life_ns: int,
+        alive_ns: int,
     ) -> None:
+        """`last_life_ns`: the last sign of the run or of a recorder of it; `alive_ns`: that of the command itself."""
         self.lacking = False
+        self._alive_ns = alive_ns
         self._run_directory = run_directory
         self._events = events
         self._live = live
-        self._warnings: Counter[str] = Counter()
+        self._warnings = _warnings_before(run_directory)
         self._warn_lock = threading.Lock()
         created = events["created"]
         self._id, self._run = created["experiment"], created["run"]
@@ -98,7 +105,8 @@ class Session:
         self._journal = Journal(run_directory.recorder_journal)
         project = os.path.realpath(created["project_directory"])
         self._spool = Spool(run_directory, self._journal, project)
-        self._deposit = Deposit(events, self._spool, self._warn, offline=created["offline"] and live is not None)
+        self._offline: bool = created["offline"] and live is not None
+        self._deposit = Deposit(events, self._spool, self._warn, offline=self._offline)
         self._watch = self._checkpoint_watch(project, last_life_ns)
         self._watching = False
         self._heartbeat_at_s = facts.HEARTBEAT_INTERVAL_S
@@ -124,7 +132,8 @@ class Session:
         if age_s >= self._heartbeat_at_s:
             self._heartbeat_at_s = age_s + facts.HEARTBEAT_INTERVAL_S
             self._run_directory.show_life()
-            self._deposit.attempt(lambda repository: repository.write_heartbeat(self._heartbeat(age_s)))
+            heartbeat = self._heartbeat(age_s)
+            self._deposit.send_soon("heartbeat", lambda repository: repository.write_heartbeat(heartbeat))
         return moved
 
     def _follow(self) -> bool:
@@ -135,11 +144,19 @@ class Session:
             self._segments.add(self._metrics.feed(piece))
         return bool(pieces)
 
-    def _send_if_due(self, age_s: float, *, opening: bool = False) -> None:
-        if self._segments.due(age_s) and self._follower.position:
-            self._deposit.attempt(
-                lambda repository: self._segments.send(repository, self._follower.position, age_s), opening=opening
-            )
+    def _send_if_due(self, age_s: float, *, now: bool = False) -> None:
+        """`now`: nothing hurries, and more may come than can wait in memory; so following waits for the repository."""
+        end = self._follower.position
+        if not (self._segments.due(age_s) and end):
+            return
+
+        def send(repository: Repository) -> None:
+            self._segments.send(repository, end, age_s)
+
+        if now:
+            self._deposit.attempt(send)
+        else:
+            self._deposit.send_soon("segments", send)
 
     def _checkpoint_watch(self, project: str, last_life_ns: int) -> CheckpointWatch:
         created = self._events["created"]
@@ -191,6 +208,7 @@ class Session:
         self._events = self._run_directory.events()
         if "exited" in self._events or self._outlive_supervisor(live):
             live.let_go()
+        self._alive_ns = time.time_ns()
         return True
 
     def _outlive_supervisor(self, live: Live) -> bool:
@@ -212,7 +230,7 @@ class Session:
     def _finish(self) -> bool:
         """Everything that is left, then the outcome, then the proof that the repository has it all."""
         while self._follow():
-            self._send_if_due(self._age_s(), opening=True)
+            self._send_if_due(self._age_s(), now=self._live is None)
         self._segments.add(self._metrics.finish())
         self._watch.stop()
         if not self._spool.looked:
@@ -226,11 +244,20 @@ class Session:
         except (StorageError, Damaged):  # a damaged segment is for 'verify' to name; the run directory stays
             complete = False
         self._follower.close()
+        if not complete:
+            self._keep_warnings()
         self._journal.close()
         if complete:
             self._run_directory.mark_recorded()
             self._run_directory.remove()
         return complete
+
+    def _keep_warnings(self) -> None:
+        """For the recorder that will complete the record."""
+        try:
+            self._journal.append(_WARNED, counts=self._warnings)
+        except OSError:
+            pass
 
     def _complete(self, repository: Repository) -> bool:
         self._segments.send(repository, self._follower.position, self._age_s())
@@ -242,6 +269,7 @@ class Session:
             checkpoints=self._spool.committed,
             warnings={**self._warnings, **self._metrics.warnings()},
             output_bytes=self._follower.position,
+            alive_ns=self._alive_ns,
         )
         self._deposit.write_outcome(repository, written)
         return (
@@ -270,5 +298,13 @@ class Session:
 
     def _warn(self, code: str) -> None:
         """Count something that went wrong on our side; from any thread."""
+        if code == "storage_failed" and self._offline:
+            return  # it was not tried, as was asked for
         with self._warn_lock:
             self._warnings[code] += 1
+
+
+def _warnings_before(run_directory: RunDirectory) -> Counter[str]:
+    """What earlier recorders of the run counted, as far as they came to write it down: the last knew of the others'."""
+    kept = [entry["counts"] for entry in read_journal(run_directory.recorder_journal) if entry["event"] == _WARNED]
+    return Counter(kept[-1] if kept else {})

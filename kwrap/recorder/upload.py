@@ -36,11 +36,15 @@ class Uploader:
             self._jobs.append(job)
             self._changed.notify()
 
-    def finish(self) -> bool:
-        """Run what is left, each job once more at most. Returns whether all is done."""
+    def end(self) -> None:
+        """From now on run each job once more at most, or not again when it is under way now."""
         with self._changed:
             self._ending = True
             self._changed.notify()
+
+    def finish(self) -> bool:
+        """Wait for what is left, after `end`. Returns whether all is done."""
+        self.end()
         self._thread.join()
         return not self._jobs
 

@@ -19,7 +19,7 @@ NOBODY = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"]
 def started(kwrap: Kwrap) -> None:
     """Wait until the run that was begun is in the repository."""
     main_pid(kwrap)
-    wait_until(lambda: list(kwrap.project.glob(".kwrap/metadata/experiments/*")), what="the beginning of the record")
+    wait_until(lambda: list(kwrap.project.glob(".kwrap/log/*/*.json")), what="the beginning of the record, told last")
 
 
 def test_a_run_directory_that_is_removed_stops_nothing_and_is_told(kwrap: Kwrap) -> None:
