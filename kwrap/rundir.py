@@ -88,7 +88,7 @@ class RunDirectory:
 
     def try_lock(self) -> int | None:
         """Become the one recorder of this run: a descriptor to keep open, or None when another is at work."""
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = self._open_lock()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -97,6 +97,16 @@ class RunDirectory:
         except OSError:
             pass  # a file system without locks (Lustre, some FUSE): two recorders at once do no harm, none would
         return descriptor
+
+    def _open_lock(self) -> int:
+        """Its time says when a recorder was last alive beside the command; one that is new says nothing yet."""
+        try:
+            return os.open(self._lock, os.O_RDWR, 0o600)
+        except FileNotFoundError:
+            before_s = _modified_s(self.journal)
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+            os.utime(descriptor, (before_s, before_s))
+            return descriptor
 
     def show_life(self) -> None:
         """Say that a recorder is at work, also to other machines that see this directory."""
@@ -109,6 +119,13 @@ class RunDirectory:
         """The wall time of the last sign of the run: what was written, or `show_life`; zero when there is none."""
         places = (self.journal, self.output, self.recorder_journal, self._lock)
         return max((_modified_s(place) for place in places), default=0.0)
+
+    def last_alive_s(self) -> float:
+        """The wall time at which the command, or whoever carried it, last showed life; zero when there is no sign.
+
+        A recorder that completes the record later writes elsewhere.
+        """
+        return max((_modified_s(place) for place in (self.journal, self.output, self._lock)), default=0.0)
 
     def mark_recorded(self) -> None:
         """The repository has all of it: whatever is still here can go."""

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers import gcs, s3, seaweed
 
 from support import Kwrap
+
+__all__ = ["gcs", "s3", "seaweed"]
 
 
 @pytest.fixture

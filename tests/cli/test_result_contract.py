@@ -50,8 +50,9 @@ EXPERIMENT = [
     "heartbeats",
     "notes",
     "checkpoints",
+    "keepsake",
 ]
-BRIEF_CHECKPOINT = ["id", "sequence", "created_at", "step", "epoch", "metrics", "size_bytes"]
+BRIEF_CHECKPOINT = ["id", "sequence", "created_at", "step", "epoch", "metrics", "size_bytes", "keepsake"]
 POINT = ["name", "value", "step", "epoch", "t_s", "line", "offset", "end_offset", "kind"]
 CONTRACT: dict[tuple[str, ...], list[str]] = {
     ("ls",): SUMMARY,

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from kwrap import encoding, records
-from kwrap.repository import header, layout, record_objects, segments, trees
+from kwrap.repository import events, header, layout, log_segments, record_objects, segments, trees
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "repository-format.md").read_text("utf-8")
 RECORDS: dict[str, type[Any]] = {
@@ -72,6 +73,17 @@ def test_the_examples_of_points_are_some() -> None:
     assert {key for line in lines for key in json.loads(line)} == set(records.MetricPoint._fields)
 
 
+def test_the_examples_of_the_log_are_some() -> None:
+    event = events.decode(example("Events").encode(), "the document")
+    assert event.checkpoints == (1, 2, 3) and layout.of_experiment(next(iter(event.records))) == event.experiment
+    first = example("Segments of the log").encode()
+    header_of_segment, _ = log_segments.decode(zstandard.compress(first), "the document")
+    (name,) = header_of_segment.events
+    assert name in DOCUMENT and layout.event(layout.event_id(name), event.experiment) == name
+    line = re.search(r"^```told\n(.*?)\n```$", DOCUMENT, re.MULTILINE)
+    assert line and log_segments.line(log_segments.decode_line(line[1].encode(), "")) == line[1].encode()
+
+
 def test_every_place_is_in_the_document() -> None:
     where = DOCUMENT.split("## What lies where")[1].split("```")[1]
     places = [value for key, value in vars(layout).items() if key.isupper() and isinstance(value, str)]
@@ -80,6 +92,8 @@ def test_every_place_is_in_the_document() -> None:
     spelled = {
         layout.output_segment(one, run, 4096): "output/<experiment>/<run>/<start>.zst",
         layout.metrics_segment(one, run, 12): "series/<experiment>/<run>/metrics-<first>.ndjson.zst",
+        layout.event("20261121-204102-700-h4g7f2d9", one): "log/<hour>/<event>-<experiment>.json",
+        layout.log_segment("20261121-204102-700-h4g7f2d9"): "log/index/<segment>.ndjson.zst",
         layout.checkpoint(one, 3): "metadata/checkpoints/<experiment>/<nnnnnn>.json",
         layout.tree("ab12"): "trees/<ab>/<hash>.json.zst",
         layout.pack("ab12"): "packs/<hash>.tar.zst",

@@ -110,7 +110,7 @@ def test_a_url_of_no_kind_that_can_be_had_is_told(url: str) -> None:
 @pytest.mark.parametrize(
     ("header", "message", "hint"),
     [
-        ({"version": 1}, "made by Keepsake", "--repository"),
+        ({"version": 0}, "format 0", "None"),
         ({"version": 3}, "format 3; this kwrap reads up to format 2", "pip install --upgrade kwrap"),
         ({"version": 4, "min_reader": 3}, "reads up to format 2", "pip install --upgrade kwrap"),
         ({"version": 2, "min_reader": 2, "hash": "blake3"}, "reads up to format 2", "pip install --upgrade kwrap"),
@@ -122,6 +122,14 @@ def test_another_format_is_refused_with_a_hint(tmp_path: Path, header: dict[str,
         with pytest.raises(RepositoryError, match=message) as raised:
             Repository.open(str(tmp_path), create=create)
         assert hint in str(raised.value.hint)
+
+
+def test_a_repository_of_keepsakes_is_opened_for_reading_alone(tmp_path: Path) -> None:
+    (tmp_path / "repository.json").write_text('{"version":1}')
+    assert Repository.open(str(tmp_path)).states() == ([], [])
+    with pytest.raises(RepositoryError, match="Keepsake") as raised:
+        Repository.open(str(tmp_path), create=True)
+    assert "kwrap copy" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"2"', "{}", '{"version": "x"}', '{"version": null}', "\xff"])
