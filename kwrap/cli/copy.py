@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Optional
 
 import typer
@@ -76,8 +77,9 @@ def _tell(screen: Screen, one: Copied, every: bool) -> None:
 
 def _summary(done: list[Copied], url: str) -> str:
     """`3 experiments copied to s3://…, 1 updated, 12 unchanged: 1.2 GB stored.`"""
-    number = {state: sum(one.state == state for one in done) for state in ("copied", "updated", "unchanged", "failed")}
-    others = [f"{number[state]:,} {state}" for state in ("updated", "unchanged", "failed") if number[state]]
+    number = Counter(one.state for one in done)
+    words = {"updated": "updated", "unchanged": "unchanged", "removed": "removed there before", "failed": "failed"}
+    others = [f"{number[state]:,} {word}" for state, word in words.items() if number[state]]
     head = f"{count(number['copied'], 'experiment')} copied to {shortened(url)}"
     stored = [one.content_bytes + (one.series_bytes or 0) for one in done if one.content_bytes is not None]
     what = f": {format_size(sum(stored))} stored" if stored else ""

@@ -9,6 +9,7 @@ import typer
 from kwrap.analysis.table import format_duration, format_size
 from kwrap.cli.options import DirectoryOption, JsonOption, RepositoryOption, VerboseOption, project_of, screen_of
 from kwrap.cli.progress import steps_bar
+from kwrap.cli.render import remark
 from kwrap.cli.result import envelope
 from kwrap.cli.words import count
 from kwrap.clock import to_rfc3339
@@ -48,6 +49,9 @@ def gc(
         return 0
     for line in _sentences(done, screen.now_ns(), dry_run=dry_run):
         screen.print(line)
+    waits = done.condemned_objects or done.condemned_experiments or done.young_objects
+    if waits and "://" not in project.repository_url:
+        remark(screen, "'kwrap gc --now' frees all of it at once; whoever stores checkpoints waits meanwhile.")
     return 0
 
 

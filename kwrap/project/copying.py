@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kwrap import config
 from kwrap.errors import CredentialsError, Damaged, Denied, KwrapError, StorageError, Unreachable, UsageError
 from kwrap.records import State
+from kwrap.repository import status
 from kwrap.repository.repository import Repository
 from kwrap.repository.transfer import Transfer, told, wanted_bytes
 
@@ -25,8 +26,8 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """What became of one experiment: `copied`, `updated`, `unchanged` or `failed`, of which nothing is in the target
-    that was not there before.
+    """What became of one experiment: `copied`, `updated`, `unchanged`, `removed` (in the target, which stays so) or
+    `failed`, of which nothing is in the target that was not there before.
 
     `checkpoints` are those that are new there, `content_bytes` what was stored of code and weights, `series_bytes` of
     output and metrics; None where that was not counted. `id` is the one in the target. `problems`: what is damaged, a
@@ -97,6 +98,8 @@ class Copying:
         if experiment.problems:
             return Copied(id=experiment.id, state="failed", problems=experiment.problems)
         known = self._told.brief_state(experiment.id)
+        if known is not None and status.deleted(known):
+            return Copied(id=experiment.id, state="removed")
         brought = transfer.bring(experiment.brief_state(), known, progress)
         state = "copied" if known is None else "updated" if brought.objects else "unchanged"
         return Copied(

@@ -45,11 +45,11 @@ class Started:
 
 
 def start(project: Project, given_repository: str | None = None) -> Started:
-    """Write kwrap.yaml where there is none, and make the repository where nothing is."""
-    path = os.path.join(project.directory, CONFIG_FILE)
-    wrote = _write_new(path, example(_as_written(project, given_repository)))
+    """Make the repository where nothing is, and then write kwrap.yaml where there is none."""
     new = open_storage(project.repository_url, base=".").size(layout.REPOSITORY) is None
     repository = project.make_repository()
+    path = os.path.join(project.directory, CONFIG_FILE)
+    wrote = _write_new(path, example(_as_written(project, given_repository)))
     return Started(
         config_file=path,
         wrote_config=wrote,

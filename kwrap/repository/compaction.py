@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from kwrap import ids
 from kwrap.errors import Damaged, NotFound
-from kwrap.repository import events, index, layout, log_segments, told
+from kwrap.repository import events, index, layout, log_segments, record_objects, told
 from kwrap.repository.following import in_parallel
 from kwrap.repository.log_segments import Header
 from kwrap.repository.told import Told
@@ -62,7 +62,7 @@ def _write_segment(storage: Storage, log: _Log, fresh: Sequence[str], merged: Se
         complete=untold is not None,
     )
     data = log_segments.encode(header, _joined(storage, every))
-    storage.create(layout.log_segment(ids.new_note_id(storage.now_ns())), data)
+    record_objects.create_unique(storage, layout.log_segment(ids.new_note_id(storage.now_ns())), data)
 
 
 class _Segment(NamedTuple):

@@ -16,7 +16,7 @@ def compress(data: bytes | memoryview, level: int) -> bytes:
     return zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True).compress(data)
 
 
-def decompress(data: bytes, where: str, *, most: int | None = None) -> bytes:
+def decompress(data: bytes | memoryview, where: str, *, most: int | None = None) -> bytes:
     """What the frames hold together. Raises Damaged, naming the object, also for a frame that was cut short.
 
     Of a frame that says that it holds more than `most` bytes nothing is made.

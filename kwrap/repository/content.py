@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from typing import BinaryIO, cast
 
 from kwrap.errors import Damaged, NotFound
@@ -118,3 +118,12 @@ class Content:
             yield entry, io.BytesIO(data)
         for entry, stream in fetching.streams(self._storage, (entry for entry in files if entry.pack is None)):
             yield entry, cast(BinaryIO, stream)
+
+    def write_entries(
+        self,
+        entries: Iterable[TreeEntry],
+        begin: Callable[[TreeEntry], int],
+        progress: Callable[[int], None] | None = None,
+    ) -> Generator[TreeEntry, None, None]:
+        """Files in pieces, verified and written by several threads into empty files, as `fetching.write` says."""
+        return fetching.write(self._storage, entries, begin, progress)

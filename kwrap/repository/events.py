@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from kwrap import ids
 from kwrap.clock import to_rfc3339
-from kwrap.errors import AlreadyExists, Damaged
-from kwrap.repository import layout
+from kwrap.errors import Damaged
+from kwrap.repository import layout, record_objects
 from kwrap.storage.base import Storage
 
 Records = dict[str, Any]
@@ -52,10 +52,7 @@ def tell(
     if removed:
         fields["removed"] = True
     name = layout.event(ids.new_note_id(now_ns), experiment_id)
-    try:
-        storage.create(name, json.dumps(fields, separators=(",", ":")).encode("ascii") + b"\n")
-    except AlreadyExists:
-        pass  # ours: its answer was lost, and it was sent again; nobody else makes that name
+    record_objects.create_unique(storage, name, json.dumps(fields, separators=(",", ":")).encode("ascii") + b"\n")
     return name
 
 

@@ -11,8 +11,9 @@ import hashlib
 import io
 import os
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import accumulate, islice
 from typing import Any
 
 from kwrap.errors import Damaged
@@ -24,6 +25,7 @@ from kwrap.repository.workers import in_order
 from kwrap.storage.base import Storage
 
 _MOST_AHEAD_BYTES = 128 << 20
+_HOLE_BYTES = 1 << 20  # of zeros at least, to be left out
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
 
@@ -50,6 +52,62 @@ def streams(storage: Storage, entries: Iterable[TreeEntry]) -> Iterator[tuple[Tr
         stream = _Sequential(len(entry.pieces), found)
         yield entry, stream
         stream.skip()
+
+
+def write(
+    storage: Storage,
+    entries: Iterable[TreeEntry],
+    begin: Callable[[TreeEntry], int],
+    progress: Callable[[int], None] | None = None,
+) -> Generator[TreeEntry, None, None]:
+    """Files in pieces, each into the empty file whose descriptor `begin` gives; an entry once all of it is written.
+
+    The threads that read a piece also write it, where it belongs; pieces of nothing but zeros are left as holes. Other
+    files are begun before one is done. Once the generator is closed nothing is written any more. Raises as `fetch`, and
+    OSError.
+    """
+    entries = [entry for entry in entries if entry.pieces]
+    for entry in entries:
+        _check(entry)
+    reader = pieces.Reader(storage)
+
+    def places() -> Iterator[tuple[int, int, Piece]]:
+        for entry in entries:
+            descriptor, offset = begin(entry), 0
+            os.ftruncate(descriptor, entry.size_bytes)
+            for piece in _pieces(entry):
+                yield descriptor, offset, piece
+                offset += piece.length
+
+    def put(place: tuple[int, int, Piece]) -> int:
+        descriptor, offset, piece = place
+        data = reader.read(piece)
+        if not _is_hole(data):
+            _write_at(descriptor, data, offset)
+        return piece.length
+
+    most = min((storage.parallel + 1) * MAX_PIECE_BYTES, _MOST_AHEAD_BYTES)
+    with closing(
+        in_order(put, places(), threads=storage.parallel, most=most, weight=lambda place: place[2].length)
+    ) as written:
+        for entry in entries:
+            for length in islice(written, len(entry.pieces)):
+                if progress is not None:
+                    progress(length)
+            yield entry
+
+
+def _is_hole(data: bytes | memoryview) -> bool:
+    if data is pieces.ZEROS:
+        return True
+    return len(data) >= _HOLE_BYTES and not any(data[:64]) and bytes(data) == bytes(len(data))
+
+
+def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    rest = memoryview(data)
+    while rest:
+        count = os.pwrite(descriptor, rest, offset)
+        rest, offset = rest[count:], offset + count
 
 
 def _check(entry: TreeEntry) -> None:

@@ -72,6 +72,14 @@ def create(storage: Storage, name: str, record: object) -> bytes:
     return data
 
 
+def create_unique(storage: Storage, name: str, data: bytes) -> None:
+    """Write an object under a name that nobody else makes: what has it already is ours, and its answer was lost."""
+    try:
+        storage.create(name, data)
+    except AlreadyExists:
+        pass
+
+
 def _same_write(there: bytes, write_id: str | None) -> bool:
     if write_id is None:
         return False

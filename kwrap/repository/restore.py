@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from functools import partial
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from kwrap.errors import Damaged, KwrapError
 from kwrap.repository.backup import Backup, describe_file, describe_symlink
@@ -30,6 +31,7 @@ _SMALL_AT_ONCE_BYTES = 16 << 20
 _GROUP = 64  # that one thread makes: handing over each by itself costs as much as making it
 _THREADS = 2
 _CHUNK_BYTES = 16 << 20
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Source(Protocol):
@@ -39,6 +41,22 @@ class Source(Protocol):
         """Regular files with their bytes; a stream is valid until the next is taken.
 
         Reading raises Damaged where the bytes are not those that were recorded: here nothing is hashed.
+        """
+
+
+@runtime_checkable
+class PieceSource(Source, Protocol):
+    """One that can also write by itself what it has in pieces."""
+
+    def write_entries(
+        self,
+        entries: Sequence[TreeEntry],
+        begin: Callable[[TreeEntry], int],
+        progress: Callable[[int], None] | None = None,
+    ) -> Generator[TreeEntry, None, None]:
+        """Files in pieces, verified, into the empty files that `begin` gives; each once all of it is written.
+
+        Nothing is written any more once the generator is closed.
         """
 
 
@@ -123,6 +141,11 @@ class _Restore:
 
     def _put_files(self, content: Source, files: Sequence[TreeEntry], progress: Callable[[int], None] | None) -> None:
         """Small ones in several threads, large ones by the caller's, as they come."""
+        if isinstance(content, PieceSource):
+            large = [entry for entry in files if entry.pieces and entry.size_bytes > _SMALL_BYTES]
+            if large:
+                self._put_large(content, large, progress)
+                files = [entry for entry in files if not entry.pieces or entry.size_bytes <= _SMALL_BYTES]
         missing = {entry.path for entry in files}
 
         def small() -> Iterator[list[tuple[TreeEntry, bytes]]]:
@@ -147,6 +170,34 @@ class _Restore:
                 progress(size_bytes)
         if missing:
             raise Damaged(f"{len(missing)} files are missing from their packs, such as {os.fsdecode(min(missing))}")
+
+    def _put_large(
+        self, content: PieceSource, files: Sequence[TreeEntry], progress: Callable[[int], None] | None
+    ) -> None:
+        """Each into a file beside its place, by the threads that fetch its pieces; then it is put there."""
+        begun: dict[bytes, tuple[bytes, str, int]] = {}  # what is not in its place yet
+
+        def begin(entry: TreeEntry) -> int:
+            temporary, name = self._announced(entry)
+            begun[entry.path] = temporary, name, -1
+            descriptor = os.open(temporary, _NEW_FILE, 0o600)
+            begun[entry.path] = temporary, name, descriptor
+            return descriptor
+
+        try:
+            with closing(content.write_entries(files, begin, progress)) as written:
+                for entry in written:
+                    temporary, name, descriptor = begun[entry.path]
+                    os.fchmod(descriptor, entry.mode)
+                    begun[entry.path] = temporary, name, -1
+                    os.close(descriptor)
+                    self._put(entry.path, temporary, name)
+                    del begun[entry.path]
+        finally:
+            for temporary, _, descriptor in begun.values():
+                if descriptor >= 0:
+                    os.close(descriptor)
+                _unlink(temporary)
 
     def _put_small(self, group: list[tuple[TreeEntry, bytes]]) -> int:
         for entry, data in group:
@@ -189,12 +240,9 @@ class _Restore:
         os.chmod(place, entry.mode)
 
     def _put_file(self, entry: TreeEntry, write: Callable[[int], int]) -> None:
-        place = os.path.join(self._root, entry.path)
-        temporary = self._temporary(place)
-        name = self._announce(entry.path, temporary, describe_file(entry.sha256, entry.pieces))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        temporary, name = self._announced(entry)
         try:  # begun before there is anything to take away: ^C may come between any two steps
-            descriptor = os.open(temporary, flags, 0o600)
+            descriptor = os.open(temporary, _NEW_FILE, 0o600)
             try:
                 if write(descriptor) != entry.size_bytes:
                     raise Damaged(f"the stored bytes of {os.fsdecode(entry.path)} are not what the manifest says")
@@ -216,6 +264,11 @@ class _Restore:
         except BaseException:
             _unlink(temporary)
             raise
+
+    def _announced(self, entry: TreeEntry) -> tuple[bytes, str]:
+        """Where a file is written before it is put into its place, and what `_put` wants to know."""
+        temporary = self._temporary(os.path.join(self._root, entry.path))
+        return temporary, self._announce(entry.path, temporary, describe_file(entry.sha256, entry.pieces))
 
     def _temporary(self, place: bytes) -> bytes:
         return b"%s/.kwrap-%s-%d" % (place.rpartition(b"/")[0], self._mark, next(self._numbers))

@@ -19,10 +19,13 @@ from kwrap.repository.workers import in_order
 from kwrap.storage.base import Batch, Storage
 
 _MOST_THREADS = 8
-# Of so many pieces or more, names are listed rather than asked for one by one, where asking takes a request each …
-_MANY = 2000
-# … and as long as the names are not more than this, which fits into 100 MB.
-_MOST_LISTED = 500_000
+# A storage that is far is asked for one name with a request, or two. Of fewer pieces that is done by a few threads
+# before a listing has told how many names there are.
+_FEW = 16
+# A listing comes page by page, one after the other, each in about the time of two such requests; which eight threads
+# make at once. So of so many pieces a page of all names is worth it.
+_PIECES_A_PAGE = 16
+_MOST_LISTED = 500_000  # fits into 100 MB
 _NAMES_A_REQUEST = 1000
 _PREFIXES = 256
 _ONE_BY_ONE = 2  # reads at once of a storage that answers at once
@@ -98,7 +101,7 @@ class Presence:
         self._storage = storage
         self._listed: list[set[str] | None] = [None] * _PREFIXES
         self._locks = [threading.Lock() for _ in range(_PREFIXES)]
-        self._lists = count > _MANY and storage.parallel > _ONE_BY_ONE and self._is_listing_less(count)
+        self._lists = count >= _FEW and storage.parallel > _ONE_BY_ONE and self._is_listing_less(count)
 
     def has(self, sha256: str, *, compressed_first: bool) -> bool:
         if self._lists:
@@ -106,9 +109,23 @@ class Presence:
         return pieces.has(self._storage, sha256, compressed_first=compressed_first)
 
     def _is_listing_less(self, count: int) -> bool:
-        """Judged by the first prefix: hashes are spread evenly."""
+        """Judged by the first prefix: hashes are spread evenly. When all names are few they are listed at once, else
+        each prefix by the thread that needs it.
+        """
         names = len(self._names(0)) * _PREFIXES
-        return names <= _MOST_LISTED and names // _NAMES_A_REQUEST + _PREFIXES < count
+        pages = names // _NAMES_A_REQUEST + 1
+        if pages <= count // _PIECES_A_PAGE:
+            self._list_all()
+            return True
+        return names <= _MOST_LISTED and pages + _PREFIXES < count
+
+    def _list_all(self) -> None:
+        found: list[set[str]] = [set() for _ in range(_PREFIXES)]
+        for one in self._storage.list(layout.BLOBS):
+            sha256 = layout.content_hash(one.name)
+            if sha256 is not None:
+                found[int(sha256[:2], 16)].add(sha256)
+        self._listed = list(found)
 
     def _names(self, prefix: int) -> set[str]:
         with self._locks[prefix]:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 # What every file system and every bucket takes, and no shell and no URL changes.
 _CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=+@~,-/"
@@ -102,6 +102,17 @@ class Storage(Protocol):
 
         Gives whether it is held: False where no such lock can be had, as in buckets. Raises StorageError, transient,
         when others hold it for long.
+        """
+
+
+@runtime_checkable
+class ReadsInto(Protocol):
+    """What a storage may do besides, where reading takes so little that fresh memory for it is what costs."""
+
+    def read_into(self, name: str, buffer: memoryview) -> int:
+        """Read the object into the buffer; its size, and where that is more than the buffer holds nothing is read.
+
+        Raises as `read` does.
         """
 
 

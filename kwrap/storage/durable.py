@@ -157,7 +157,7 @@ def _in_directory(path: str, action: Callable[[], T], attempts: int = _ATTEMPTS,
     return _in_directory(path, action, attempts - 1, unsynced)
 
 
-def make_directories(path: str, unsynced: set[str] | None = None) -> None:
+def make_directories(path: str, unsynced: set[str] | None = None, attempts: int = _ATTEMPTS) -> None:
     """Make a directory and those above it, durable, or once those in `unsynced` are synced."""
     parent = os.path.dirname(path)
     try:
@@ -166,8 +166,10 @@ def make_directories(path: str, unsynced: set[str] | None = None) -> None:
         if _is_something_else(path):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
     except FileNotFoundError:
-        make_directories(parent, unsynced)
-        make_directories(path, unsynced)
+        if not attempts:  # in /proc nothing can be made, and the system says that nothing is there
+            raise
+        make_directories(parent, unsynced, attempts - 1)
+        make_directories(path, unsynced, attempts - 1)
     else:
         if unsynced is None:
             sync_directory(parent)

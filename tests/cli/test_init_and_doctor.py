@@ -47,6 +47,7 @@ def test_init_names_the_repository_that_was_given(command: Command, empty: Path,
 def test_init_refuses_a_directory_that_holds_something_else(command: Command, empty: Path) -> None:
     done = command("init", "-D", str(empty), "-R", "/etc")
     assert done.status == 1 and "/etc is no repository" in done.err
+    assert not (empty / "kwrap.yaml").exists()
 
 
 def test_init_says_what_to_add_to_gitignore(command: Command, empty: Path) -> None:

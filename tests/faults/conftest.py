@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from asked_once import ask_once
 from recorded_run import RecordedRun
-
-from kwrap.capture import git, interpreter
 
 # Of a process that is killed the system keeps all: hundreds of recordings need not wait for a disk.
 _MEMORY = "/dev/shm"
@@ -41,17 +39,4 @@ def recorded_run(quick_directory: Path) -> RecordedRun:
 
 @pytest.fixture
 def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a recorder asks of this machine, which takes longer than all the rest, is asked for one recording only."""
-    for module, name in ((git, "capture"), (interpreter, "packages")):
-        monkeypatch.setattr(module, name, _once(getattr(module, name)))
-
-
-def _once(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    answers: list[Any] = []
-
-    def answer(argument: Any) -> Any:
-        if not answers:
-            answers.append(function(argument))
-        return answers[0]
-
-    return answer
+    ask_once(monkeypatch.setattr)

@@ -299,7 +299,8 @@ def test_whatever_would_write_is_refused_and_says_what_to_do(tmp_path: Path) -> 
     before = {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()}
     for words in (["tag", "8720ddd", "good"], ["rm", "-f", "8720ddd"], ["run", "--", "true"], ["init"]):
         separator = words.index("--") if "--" in words else len(words)
-        done = run(*words[:separator], "-R", str(repository), *words[separator:])
+        done = run(*words[:separator], "-R", str(repository), "-D", str(tmp_path), *words[separator:])
         assert done.status != 0, words
         assert "Keepsake" in done.err and "kwrap copy" in done.err, words
     assert {path: path.read_bytes() for path in repository.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "kwrap.yaml").exists()

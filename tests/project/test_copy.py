@@ -167,3 +167,12 @@ def test_what_makes_no_sense_is_said_before_anything_is_made(kwrap: Kwrap, tmp_p
         assert done.returncode in (1, 2)
         assert said in done.stderr, done.stderr
     assert not target.exists()
+
+
+def test_an_experiment_that_was_removed_in_the_target_stays_removed_there(kwrap: Kwrap, tmp_path: Path) -> None:
+    experiment = record_one(kwrap)
+    target = str(tmp_path / "target")
+    copied(kwrap, experiment, "--to", target)
+    kwrap("rm", experiment, "--force", "-R", target, check=True)
+    assert copied(kwrap, experiment, "--to", target)[experiment]["state"] == "removed"
+    assert kwrap.json("ls", "-R", target) == []

@@ -248,13 +248,24 @@ def test_a_killed_process_leaves_what_it_stored(repository: Repository, tmp_path
 def test_of_many_pieces_a_far_storage_is_asked_by_listing(repository: Repository, tmp_path: Path) -> None:
     entry = store(repository.content, tmp_path, random.Random(5).randbytes(20 * MIB) + bytes(4 * MIB))
     there = [sha256 for sha256, _ in entry.pieces]
-    for parallel, count, lists in ((16, 3000, True), (16, 1000, False), (2, 3000, False)):
+    by_prefix = {f"blobs/{one[:2]}/" for one in there}
+    cases: tuple[tuple[int, int, int, set[str]], ...] = (
+        (16, 16, 0, {"blobs/"}),
+        (16, 15, 0, set()),  # asked for in as little time
+        (2, 3000, 0, set()),  # answers at once
+        (16, 300, 80, by_prefix),  # 20,480 names, by the first prefix: too many to be listed for few pieces
+        (16, 200, 80, set()),
+        (16, 400, 80, {"blobs/"}),
+    )
+    for parallel, count, names, lists in cases:
+        for number in range(names):
+            repository.storage.write(f"blobs/00/00{number:062x}", b"")
         _, storage = counted(repository, parallel)
         presence = Presence(storage, count)  # type: ignore[arg-type]
         assert all(presence.has(sha256, compressed_first=False) for sha256 in there)
         assert not presence.has(there[0][:-1] + ("0" if there[0][-1] != "0" else "1"), compressed_first=False)
-        assert set(storage.listed) - {"blobs/00/"} == ({f"blobs/{one[:2]}/" for one in there} if lists else set())
-        assert bool(storage.asked) is not lists
+        assert set(storage.listed) - {"blobs/00/"} == lists
+        assert bool(storage.asked) is not bool(lists)
 
 
 # Memory

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from kwrap import ids
 from kwrap.clock import SYSTEM, Clock
 from kwrap.errors import StorageError
-from kwrap.repository import layout
+from kwrap.repository import layout, record_objects
 from kwrap.repository.collector import condemned, reachable, removed
 from kwrap.repository.collector.condemned import DAY_NS, HOUR_NS, MINUTE_NS, Look, Standing
 from kwrap.repository.collector.lock import CollectorLock, hold
@@ -167,7 +167,8 @@ class Collector:
         while left or experiments:
             lock.check()
             part, left = left[:_LIST_OBJECTS], left[_LIST_OBJECTS:]
-            self._storage.create(layout.condemned(ids.new_note_id(now_ns)), condemned.encode(part, experiments))
+            name = layout.condemned(ids.new_note_id(now_ns))
+            record_objects.create_unique(self._storage, name, condemned.encode(part, experiments))
             experiments = []
             due_ns = lock.now_ns() + self._pace.condemned_ns
         return Collected(

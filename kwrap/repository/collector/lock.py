@@ -16,7 +16,7 @@ from kwrap import processes
 from kwrap.clock import SYSTEM, Clock, to_rfc3339
 from kwrap.errors import NotFound, StorageError
 from kwrap.ids import new_write_id
-from kwrap.repository import layout
+from kwrap.repository import layout, record_objects
 from kwrap.repository.collector import condemned
 from kwrap.repository.collector.condemned import HOUR_NS, LOCK_EXPIRES_NS
 from kwrap.repository.collector.stopwatch import Stopwatch
@@ -52,7 +52,7 @@ class CollectorLock:
 def hold(storage: Storage, clock: Clock = SYSTEM) -> Iterator[CollectorLock]:
     """Be the one collector. Raises StorageError, transient, when there is another."""
     name = layout.collector_lock(new_write_id())
-    storage.create(name, _encode(clock))
+    record_objects.create_unique(storage, name, _encode(clock))
     try:
         locks = condemned.look(storage).locks
         own = next((one for one in locks if one.name == name), None)

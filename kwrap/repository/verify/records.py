@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from kwrap.errors import Damaged, NotFound
-from kwrap.records import Checkpoint, Experiment, Heartbeat, Note, Outcome, Run
+from kwrap.records import Checkpoint, Experiment, Heartbeat, Note, Outcome, Reason, Run
 from kwrap.repository import events, layout, record_objects
 from kwrap.repository.collector.removed import Removed
 from kwrap.repository.verify.log import Log, digest
@@ -168,7 +168,8 @@ def _look_for_missing(
         if name.startswith((layout.OUTCOMES, layout.CHECKPOINTS)):
             told.add(layout.experiment(layout.of_experiment(name)))
     for outcome in found.outcomes:
-        told.add(layout.run(outcome.experiment, outcome.run))
+        if outcome.reason is not Reason.STOPPED:  # Keepsake's experiments have no runs
+            told.add(layout.run(outcome.experiment, outcome.run))
     for name in sorted(told - found.names):
         experiment_id = layout.of_experiment(name)
         if experiment_id in removed.experiments or log.is_gone(experiment_id):
