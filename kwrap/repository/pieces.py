@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from kwrap.errors import Damaged, NotFound
 from kwrap.repository import compression, layout
-from kwrap.repository.cuts import PIECE_BYTES
+from kwrap.repository.cuts import MAX_PIECE_BYTES, PIECE_BYTES
 from kwrap.storage.base import Batch, ReadsInto, Storage
 
 # A piece of nothing but zeros, as in sparse files: told by comparing, thirty times faster than by hashing.
@@ -86,7 +86,7 @@ class Reader:
 
     def _load(self, name: str, length: int) -> bytes | memoryview:
         """A compressed piece is mostly, and need not be, shorter than a plain one."""
-        if self._into is None:
+        if self._into is None or length > MAX_PIECE_BYTES:
             return self._storage.read(name)
         buffer: mmap.mmap | None = getattr(self._of_thread, "buffer", None)
         if buffer is None or len(buffer) < length:

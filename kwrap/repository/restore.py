@@ -200,8 +200,24 @@ class _Restore:
                 _unlink(temporary)
 
     def _put_small(self, group: list[tuple[TreeEntry, bytes]]) -> int:
+        """Without what only a large file needs: of twenty thousand, a few microseconds each are felt."""
         for entry, data in group:
-            self._put_file(entry, partial(_write, data=data))
+            if len(data) != entry.size_bytes:
+                raise _other_bytes(entry)
+            temporary, name = self._announced(entry)
+            try:
+                descriptor = os.open(temporary, _NEW_FILE, 0o600)
+                try:
+                    if os.write(descriptor, data) != len(data):
+                        os.lseek(descriptor, 0, os.SEEK_SET)
+                        _write(descriptor, data)
+                    os.fchmod(descriptor, entry.mode)
+                finally:
+                    os.close(descriptor)
+                self._put(entry.path, temporary, name)
+            except BaseException:
+                _unlink(temporary)
+                raise
         return _weight(group)
 
     def _make_directory(self, path: bytes, *, is_entry: bool = False) -> None:
@@ -245,7 +261,7 @@ class _Restore:
             descriptor = os.open(temporary, _NEW_FILE, 0o600)
             try:
                 if write(descriptor) != entry.size_bytes:
-                    raise Damaged(f"the stored bytes of {os.fsdecode(entry.path)} are not what the manifest says")
+                    raise _other_bytes(entry)
                 os.fchmod(descriptor, entry.mode)
             finally:
                 os.close(descriptor)
@@ -267,7 +283,9 @@ class _Restore:
 
     def _announced(self, entry: TreeEntry) -> tuple[bytes, str]:
         """Where a file is written before it is put into its place, and what `_put` wants to know."""
-        temporary = self._temporary(os.path.join(self._root, entry.path))
+        temporary = self._temporary(self._root + b"/" + entry.path)
+        if self._backup is None:
+            return temporary, ""
         return temporary, self._announce(entry.path, temporary, describe_file(entry.sha256, entry.pieces))
 
     def _temporary(self, place: bytes) -> bytes:
@@ -279,7 +297,7 @@ class _Restore:
         return self._backup.announce(path, os.path.basename(temporary), written)
 
     def _put(self, path: bytes, temporary: bytes, name: str) -> None:
-        place = os.path.join(self._root, path)
+        place = self._root + b"/" + path
         if self._backup is not None:
             self._backup.save(path, name)
         try:
@@ -305,6 +323,10 @@ def _copy(stream: BinaryIO, progress: Callable[[int], None] | None, descriptor: 
     if is_hole:
         os.ftruncate(descriptor, size_bytes)
     return size_bytes
+
+
+def _other_bytes(entry: TreeEntry) -> Damaged:
+    return Damaged(f"the stored bytes of {os.fsdecode(entry.path)} are not what the manifest says")
 
 
 def _weight(group: list[tuple[TreeEntry, bytes]]) -> int:

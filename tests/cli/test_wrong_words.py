@@ -52,7 +52,7 @@ WRONG: dict[tuple[str, ...], tuple[int, str, str]] = {
     ("note", "adam", " "): (2, "the note is empty", "kwrap note"),
     ("ls", "-R", "/etc"): (1, "/etc is no repository", "--repository"),
     ("ls", "-R", "/nowhere/at/all"): (1, "there is no repository at /nowhere/at/all", "kwrap init"),
-    ("ls", "-R", "s3://bucket/x"): (1, "not in this version", "directory"),
+    ("ls", "-R", "s3://bucket/x?key=x"): (1, "key", "endpoint_url"),
     ("ls", "-D", "/nowhere"): (2, "no such directory: /nowhere", "-D"),
 }
 

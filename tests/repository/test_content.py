@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kwrap.errors import Damaged, KwrapError, NotFound, StorageError
-from kwrap.repository import pieces, trees
+from kwrap.repository import pieces, restore, trees
 from kwrap.repository.content import Content
 from kwrap.repository.repository import Repository
 from kwrap.repository.trees import TreeEntry
@@ -368,10 +368,35 @@ def test_a_damaged_piece_is_found_and_named(
     for read in (
         lambda: repository.content.read_entry(entry),
         lambda: [stream.read() for _, stream in repository.content.entries_in_pack_order([entry])],
+        lambda: restore.apply(repository.content, [entry], str(tmp_path / "out"), backup=None),
     ):
         with pytest.raises(Damaged, match=entry.pieces[1][0]) as raised:
             read()
         assert "weights/model.pt" in raised.value.message
+    assert list((tmp_path / "out" / "weights").iterdir()) == []
+
+
+def test_large_files_restored_side_by_side_are_each_whole_or_as_before(repository: Repository, tmp_path: Path) -> None:
+    files = {
+        f"model-{number}": os.urandom(2 * MIB + number) + bytes(5 * MIB) + b"end" * (number % 2) for number in range(6)
+    }
+    entries = [store(repository.content, tmp_path, data, name.encode()) for name, data in files.items()]
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "model-0").write_bytes(b"before")
+    told: list[int] = []
+    backup = str(tmp_path / "backup")
+    restore.apply(repository.content, entries, str(target), backup=backup, progress=told.append)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == files
+    assert {path.stat().st_mode & 0o777 for path in target.iterdir()} == {0o640}
+    assert sum(told) == sum(map(len, files.values()))
+    restore.undo(backup, str(target))
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == {"model-0": b"before"}
+    damage(Path(repository.url, next(one for one in stored(repository) if entries[5].pieces[0][0] in one)), "missing")
+    with pytest.raises(Damaged, match="model-5"):
+        restore.apply(repository.content, entries, str(target), backup=None)
+    found = {path.name: path.read_bytes() for path in target.iterdir()}
+    assert all(data in (files[name], b"before") for name, data in found.items())
 
 
 @pytest.mark.parametrize("how", HOW)
