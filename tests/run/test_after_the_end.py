@@ -44,6 +44,8 @@ def test_a_signal_to_the_whole_job_does_not_reach_the_recorder(kwrap: Kwrap, tmp
         os.kill(pid, signal.SIGTERM)
     held.unlink()
     assert process.wait(30) == -signal.SIGTERM
+    # The command may have died of its own signal before kwrap got its, which then ends the wait for the record.
+    wait_until(lambda: not kwrap.run_directories(), what="the record")
     (outcome,) = kwrap.state_of_only().outcomes
     assert outcome.signal == signal.SIGTERM
     assert "recorder_restarted" not in outcome.warnings
