@@ -106,7 +106,7 @@ def _is_hole(data: bytes | memoryview) -> bool:
 def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     rest = memoryview(data)
     while rest:
-        count = os.pwrite(descriptor, rest, offset)
+        count = os.pwrite(descriptor, rest[:_WRITE_BYTES], offset)
         rest, offset = rest[count:], offset + count
 
 
