@@ -26,6 +26,8 @@ from kwrap.storage.base import Storage
 
 _MOST_AHEAD_BYTES = 128 << 20
 _HOLE_BYTES = 1 << 20  # of zeros at least, to be left out
+# At once: for 16 MiB the system looks for so much memory in one piece (0.4-2.0 s of its time a GB; 0.4-0.6 s this way).
+_WRITE_BYTES = 1 << 20
 EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
 
