@@ -38,14 +38,6 @@ class TreeEntry(NamedTuple):
     pieces: tuple[tuple[str, int], ...] = ()
 
 
-class Tree(NamedTuple):
-    """A manifest's entries with its name (the SHA-256 of its plain bytes) and the digest of what it holds."""
-
-    sha256: str
-    content_sha256: str
-    entries: tuple[TreeEntry, ...]
-
-
 def encode(entries: Iterable[TreeEntry]) -> bytes:
     """The manifest's plain bytes; their SHA-256 is its name."""
     files = [_to_json(entry) for entry in sorted(entries)]
